@@ -1,0 +1,98 @@
+/* command.h - one table per command: from it come the parser, --help, the man page, completion and a JSON dump.
+ *
+ * A command's options land in its own struct; each OPT_* row names the field, and its type is checked at compile time.
+ * Values come, in this order, from the command line, the environment (STEP_ + first name, '-' -> '_'), defaults.json,
+ * and the struct's zero value (spec/client.md §1.3). Pure: environment and defaults come in as functions. */
+#pragma once
+#include "base/buf.h"
+#include "base/duration.h"
+#include <stddef.h>
+
+struct text_list {
+	const char **v;
+	size_t n;
+};
+void text_list_done(struct text_list *l); /* the array; the texts are borrowed from the parse's arena */
+
+struct opt_int {
+	bool set;
+	int64_t v;
+};
+struct opt_duration {
+	bool set;
+	int64_t ns;
+};
+
+enum opt_type { OPT_TYPE_END, OPT_TYPE_FLAG, OPT_TYPE_STR, OPT_TYPE_LIST, OPT_TYPE_INT, OPT_TYPE_DURATION };
+
+enum {
+	OPT_HIDDEN = 1 << 0,  /* not in help, man page or completion */
+	OPT_NO_ENV = 1 << 1,  /* neither environment nor defaults.json */
+	OPT_FILE = 1 << 2,    /* value is a file name: completion */
+	OPT_DIR = 1 << 3,
+	OPT_SECRET = 1 << 4,  /* value is never shown in errors */
+};
+
+struct opt {
+	enum opt_type type;
+	size_t at;          /* offset of the field */
+	const char *name;   /* first name; also the environment's and defaults.json's */
+	const char *alias;  /* second name or NULL */
+	char letter;        /* 'f' for -f; 0: none. (For `f,force` the peer's environment name is STEP_F: .env) */
+	const char *env;    /* environment name where it is not STEP_<NAME>; NULL: by rule */
+	const char *arg;    /* "<file>": value word in help */
+	const char *help;   /* a sentence, without the full stop */
+	const char *choices;/* "text json pem" for completion and the check; NULL: free */
+	unsigned flags;
+};
+
+#define OPT_ROW_(kind, ctype, type_, field, ...)                                                                   \
+	{                                                                                                          \
+		.type = kind,                                                                                      \
+		.at = offsetof(type_, field) +                                                                     \
+		      0 * sizeof(struct { _Static_assert(_Generic(((type_ *)0)->field, ctype : 1, default : 0),    \
+		                                         "field has another type than its option"); int i_; }),    \
+		__VA_ARGS__                                                                                        \
+	}
+#define OPT_FLAG(type, field, ...) OPT_ROW_(OPT_TYPE_FLAG, bool, type, field, __VA_ARGS__)
+#define OPT_STR(type, field, ...) OPT_ROW_(OPT_TYPE_STR, const char *, type, field, __VA_ARGS__)
+#define OPT_LIST(type, field, ...) OPT_ROW_(OPT_TYPE_LIST, struct text_list, type, field, __VA_ARGS__)
+#define OPT_INT(type, field, ...) OPT_ROW_(OPT_TYPE_INT, struct opt_int, type, field, __VA_ARGS__)
+#define OPT_DURATION(type, field, ...) OPT_ROW_(OPT_TYPE_DURATION, struct opt_duration, type, field, __VA_ARGS__)
+#define OPT_END { .type = OPT_TYPE_END }
+
+struct positional {
+	const char *name; /* "crt-file" */
+	const char *help;
+	unsigned flags;   /* OPT_FILE, ... */
+};
+
+struct example {
+	const char *about, *line;
+};
+
+struct invocation; /* what run() gets; defined by cli (floor 8) */
+
+struct command {
+	const char *path;        /* "ca renew"; "" is the program itself */
+	const char *summary;     /* one line, no full stop */
+	const char *usage;       /* "<crt-file> <key-file>": behind the path */
+	const char *description; /* paragraphs separated by blank lines; `code` in back quotes */
+	const struct positional *positionals; /* ends with name NULL; may be NULL */
+	unsigned pos_min, pos_max;
+	const struct opt *opts;  /* ends with OPT_END; may be NULL */
+	size_t args_size;        /* sizeof of the options' struct */
+	const char *exit_codes;  /* text or NULL */
+	const struct example *examples; /* ends with line NULL; may be NULL */
+	bool hidden;
+	/* ST_OK: inv->exit_code (0 unless set). Otherwise the error is printed and the exit status is 1, or
+	 * inv->exit_code where that was set. */
+	enum status (*run)(struct invocation *inv, struct error *e);
+};
+
+/* A program's commands; ends with NULL. Groups ("ca", "certificate") are commands without run. */
+struct command_set {
+	const char *program;         /* "step" */
+	const struct command *const *commands;
+	const struct opt *global;    /* options every command takes (--help is built in); may be NULL */
+};

@@ -1,0 +1,53 @@
+/* issue.h - new certificates from a token and a request, and from an older certificate (spec/server.md §3). Pure: the
+ * serial's bytes and the time are arguments; the result is a signed certificate and the change that must be durable
+ * before anyone sees it. */
+#pragma once
+#include "authority/authorize.h"
+#include "authority/change.h"
+#include "x509/csr.h"
+
+struct issued {
+	struct cert *cert;
+	struct change *change; /* owned */
+	bool clamped;          /* notAfter was cut to the issuer's */
+	struct wall asked_not_after;
+};
+void issued_done(struct issued *i);
+
+enum { ISSUE_SERIAL_BYTES = 16 };
+
+struct sign_request {
+	const struct csr *csr;        /* signature already verified */
+	struct slice not_before, not_after; /* text of the request; empty: unset */
+};
+
+/* Checks, in the peer's order: cnf, common name, key, SANs, validity. Profile and extension as in §3.1-3.5. */
+MUST_USE enum status issue_sign(const struct authority *a, const struct authorization *auth,
+                                const struct sign_request *req, struct wall now,
+                                const uint8_t serial[ISSUE_SERIAL_BYTES], struct issued *ret, struct verdict *v,
+                                struct error *e);
+
+/* The parent's facts that only the store knows. known == false: not in the store (imported, or no database). */
+struct parent_facts {
+	bool known;
+	int64_t granted_s;
+	char line[SERIAL_TEXT];
+	int64_t generation;
+	char provisioner_id[512]; /* "" where none */
+};
+
+/* May this certificate be renewed now? (§1.2; the revocation check is the store's.) *ret_prov may become NULL for a
+ * certificate without provisioner information, where that is allowed. expired_ok: a renew token was the way in. */
+MUST_USE enum status renew_decide(const struct authority *a, const struct cert *parent,
+                                  const struct parent_facts *facts, struct wall now, bool by_token,
+                                  const struct provisioner **ret_prov, struct verdict *v, struct error *e);
+
+/* Renews (csr NULL) or rekeys (csr: only its key counts; RSA >= 2048 is demanded). §3.7 */
+MUST_USE enum status issue_renewed(const struct authority *a, const struct cert *parent,
+                                   const struct parent_facts *facts, const struct provisioner *prov,
+                                   const struct csr *csr, struct wall now, const uint8_t serial[ISSUE_SERIAL_BYTES],
+                                   struct issued *ret, struct verdict *v, struct error *e);
+
+/* The CA's own listener certificate (§5.1): new P-256 key, CN, dnsNames as SANs, now-1min .. now+24h clamped. */
+MUST_USE enum status issue_listener(const struct authority *a, EVP_PKEY *key, struct wall now,
+                                    const uint8_t serial[ISSUE_SERIAL_BYTES], struct cert **ret, struct error *e);

@@ -1,0 +1,56 @@
+/* caconf.h - ca.json (spec/server.md §4): read whole or refused, naming the path of the bad value and the remedy. One
+ * schema table says for every key of the peer what we do with it: use it, warn, disable the provisioner, or stop. */
+#pragma once
+#include "authority/authority.h"
+#include "net/listener.h"
+#include "os/log.h"
+#include "crypto/keyfile.h"
+#include "store/store.h"
+
+struct caconf {
+	json_t *json;               /* the whole file as loaded */
+	char *path;
+	char **roots, **federated;  /* files */
+	size_t roots_n, federated_n;
+	char *crt, *key;            /* files */
+	char *password;             /* key password in the file; NULL where none */
+	char *address, *insecure_address, *metrics_address;
+	char **dns_names;
+	size_t dns_n;
+	char *common_name;
+	enum log_format log_format;
+	bool log_access;            /* no logger stanza: no access log, as in the peer */
+	char *trace_header;
+	struct store_conf store;    /* folder is owned by caconf */
+	char *store_folder;
+	char **tls_suites;
+	size_t tls_suites_n;
+	double tls_min, tls_max;
+	bool tls_renegotiation;
+	struct listener_limits limits;
+	int threads;                /* 0: one per core */
+	/* authority */
+	struct claims claims;
+	int64_t backdate_ns;
+	struct { char *country, *organization, *organizational_unit, *locality, *province, *street_address, *serial_number, *common_name; } subject;
+	bool disable_issued_at_check, renew_without_provisioner;
+	struct provisioner *provs;
+	size_t provs_n;
+	char **warnings;            /* what was ignored, each a sentence */
+	size_t warnings_n;
+};
+void caconf_free(struct caconf *c);
+static inline void caconf_free_p(struct caconf **c)
+{
+	caconf_free(*c);
+}
+
+/* text is the file's content; path only names it. ST_INVALID: "authority.provisioners[2].claims.maxTLSCertDuration: ...".
+ * Provisioners that we cannot serve come back disabled with a reason. Reads no further file. */
+MUST_USE enum status caconf_parse(struct slice text, const char *path, struct caconf **ret, struct error *e);
+MUST_USE enum status caconf_load(const char *path, struct caconf **ret, struct error *e);
+
+/* Reads roots, issuer chain and key (with the password) and builds the snapshot. Checks that the key fits, that the chain
+ * leads to a root, and warns of what will expire (warnings are appended to c). */
+MUST_USE enum status caconf_build(struct caconf *c, const struct password_source *password, struct wall now,
+                                  struct authority **ret, struct error *e);

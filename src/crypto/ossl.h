@@ -1,0 +1,10 @@
+/* ossl.h - OpenSSL as a whole: its start and its error queue. The only reader of that queue. */
+#pragma once
+#include "base/error.h"
+
+/* Initialises libcrypto without reading an openssl.cnf and without tables that we never use (client start-up counts).
+ * Called once, first thing in main() and in test programs that use crypto; calling it again is harmless. */
+void ossl_start(void);
+
+/* As error_set; appends OpenSSL's reasons ("...: bad decrypt") and empties its queue. */
+enum status error_ossl(struct error *e, enum status st, const char *fmt, ...) PRINTF_LIKE(3, 4);

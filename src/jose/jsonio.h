@@ -1,0 +1,26 @@
+/* jsonio.h - JSON text to jansson values and back, under one set of rules: duplicate keys are refused, depth and size
+ * are bounded (jansson: 2048 levels are cut to JSONIO_DEPTH), NULs in strings are refused. */
+#pragma once
+#include "base/buf.h"
+#include <jansson.h>
+
+enum { JSONIO_MAX = 4 * 1024 * 1024, JSONIO_DEPTH = 64 };
+
+enum jsonio_mode {
+	JSONIO_STRICT, /* one value and nothing behind it */
+	JSONIO_FIRST,  /* the peer's request bodies: what follows the first value is ignored (spec/server.md §0) */
+};
+
+MUST_USE enum status jsonio_parse(struct slice in, enum jsonio_mode mode, json_t **ret, struct error *e);
+
+/* Compact, with <, >, & and U+2028/9 escaped as Go's encoding/json does. Key order is the order of insertion. */
+MUST_USE enum status jsonio_format(const json_t *v, struct buf *out, struct error *e);
+/* The same with indent (spaces 1..31; or JSONIO_TAB for ca.json's tabs). */
+enum { JSONIO_TAB = 100 };
+MUST_USE enum status jsonio_format_indent(const json_t *v, int indent, struct buf *out, struct error *e);
+
+/* Field of an object by name, exact match first, then ASCII case-insensitive as Go decodes. NULL if absent. Borrowed. */
+json_t *jsonio_field(const json_t *object, const char *name);
+
+/* Text of a string value; empty slice for NULL or another type. Borrowed from v. */
+struct slice jsonio_text(const json_t *v);

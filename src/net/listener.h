@@ -1,0 +1,89 @@
+/* listener.h - the TLS side of the server: HTTP/1.1 over TLS 1.2/1.3 on libevent's evhttp, one event loop per thread, all
+ * accepting from one listening socket. What evhttp lets through and should not (two Content-Lengths, no Host, folded
+ * headers, NULs, slow drips: facts) is refused here; close_notify is sent.
+ *
+ * A request lives on its connection's thread. The handler may answer at once or later, from any thread. */
+#pragma once
+#include "base/buf.h"
+#include "base/wall.h"
+#include "os/clock.h"
+#include "x509/cert.h"
+#include <openssl/types.h>
+
+struct listener_limits { /* every one a setting of ca.json */
+	size_t body_bytes, header_bytes;
+	int connections;            /* in all */
+	int connections_per_address;/* 0: no bound */
+	int64_t handshake_ms, header_ms, request_ms /* from first byte to answer */, idle_ms;
+	int64_t drain_ms;           /* graceful stop */
+};
+#define LISTENER_LIMITS_DEFAULT                                                                                   \
+	((struct listener_limits){ .body_bytes = 1 << 20, .header_bytes = 64 << 10, .connections = 10000,         \
+	                           .connections_per_address = 0, .handshake_ms = 15000, .header_ms = 15000,       \
+	                           .request_ms = 30000, .idle_ms = 15000, .drain_ms = 60000 })
+
+struct request; /* opaque; valid until request_reply */
+
+const char *request_method(const struct request *r);      /* "POST" */
+const char *request_path(const struct request *r);        /* raw, without query */
+const char *request_query(const struct request *r);       /* raw; "" where none */
+const char *request_header(const struct request *r, const char *name); /* NULL where absent */
+struct slice request_body(const struct request *r);
+struct cert *request_peer(const struct request *r);       /* verified client certificate, borrowed; NULL where none */
+const char *request_remote(const struct request *r);      /* "127.0.0.1:4711" */
+const char *request_id(const struct request *r);          /* X-Request-Id, X-Smallstep-Id or a new UUIDv4 */
+const char *request_protocol(const struct request *r);    /* "HTTP/1.1" */
+struct mono request_begun(const struct request *r);
+/* Room for the handler's own state, freed with free_fn after the reply. */
+void request_set_context(struct request *r, void *ctx, void (*free_fn)(void *));
+void *request_context(const struct request *r);
+
+struct response {
+	int status;
+	const char *content_type; /* NULL: none */
+	struct slice body;
+	struct {
+		const char *name, *value;
+	} headers[8];             /* ends with name NULL; X-Request-Id is added by itself */
+	bool close;               /* end the connection after it */
+};
+
+/* Exactly once per request; any thread. Copies what it needs before it returns. */
+void request_reply(struct request *r, const struct response *resp);
+
+struct listener;
+typedef void listener_handler(void *ctx, struct request *r);
+
+/* Which SSL_CTX new connections get; called on each accept, so that a renewed certificate or a reloaded configuration
+ * takes effect at once. Returns an owned reference. */
+typedef SSL_CTX *listener_tls(void *ctx);
+
+struct listener_conf {
+	const char *address;          /* "host:port", ":443", "[::1]:0" */
+	int threads;                  /* >= 1 */
+	struct listener_limits limits;
+	const struct clock *clock;
+	listener_handler *handler;
+	listener_tls *tls;
+	/* Told after each reply went out (or the connection died first: status 0): for the access log. */
+	void (*done)(void *ctx, struct request *r, int status, size_t body_bytes);
+	void *ctx;
+};
+
+/* Binds, listens, starts the threads. ST_IO names the address. */
+MUST_USE enum status listener_start(const struct listener_conf *conf, struct listener **ret, struct error *e);
+int listener_port(const struct listener *l);
+/* Stops accepting, lets running requests finish (at most drain_ms), joins the threads, frees. */
+void listener_stop(struct listener *l);
+
+/* The server's TLS settings as a context (spec/server.md §5.1): no tickets, no renegotiation, ALPN http/1.1, QUICKACK at
+ * the handshake's end, client certificates verified when given. suites: Go names of ca.json; empty: the default. */
+struct listener_tls_conf {
+	const struct chain *chain;         /* leaf first */
+	EVP_PKEY *key;
+	const struct chain *client_roots;  /* anchors for client certificates; partial chains allowed */
+	const char *const *suites;
+	size_t suites_n;
+	int min_version, max_version;      /* TLS1_2_VERSION, ... */
+};
+MUST_USE enum status listener_tls_new(const struct listener_tls_conf *conf, SSL_CTX **ret, struct error *e);

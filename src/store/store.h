@@ -1,0 +1,67 @@
+/* store.h - what the CA must not forget. Implements authority/change.h on SQLite (WAL, synchronous=FULL).
+ *
+ * Writes: one thread owns the writing connection and commits whatever is waiting as one transaction (group commit);
+ * conditions are checked inside it, and one refusal does not spoil the batch. Reads: any thread; facts that do not
+ * change once written. A lock file keeps a second CA off the same folder. */
+#pragma once
+#include "authority/change.h"
+#include "os/clock.h"
+
+enum store_kind {
+	STORE_SQLITE, /* folder */
+	STORE_MEMORY, /* no db stanza: forgotten at the end; keeps no revocations (OUTCOME_UNSUPPORTED) */
+};
+
+struct store_conf {
+	enum store_kind kind;
+	const char *folder;          /* created 0700 where missing */
+	const struct clock *clock;
+	/* Pruning, in small steps in the background; never of what still protects (design). */
+	int64_t keep_expired_s;      /* certificates stay this long after expiry; < 0: for ever */
+	int64_t prune_interval_s;
+	int64_t renewable_after_expiry_s; /* how long after its expiry a certificate could still be renewed: a revocation
+	                                     lives at least as long; < 0: no bound, revocations are kept for ever */
+	size_t queue_max;            /* changes waiting; more are refused with ST_AGAIN */
+};
+
+struct store;
+
+/* ST_CONFLICT: another process holds it (named); ST_IO; ST_INVALID: not our database or of a newer version. */
+MUST_USE enum status store_open(const struct store_conf *conf, struct store **ret, struct error *e);
+void store_close(struct store *s); /* finishes what is queued */
+
+/* When this store was created: tokens older than that are refused. */
+struct wall store_created(const struct store *s);
+bool store_keeps_revocations(const struct store *s);
+
+/* Called once from the store's thread when the change is durable (ST_OK and an outcome) or has failed (error). Must not
+ * block; typically it posts to the connection's loop. */
+typedef void store_done_fn(void *ctx, enum status st, enum outcome outcome, const struct error *e);
+
+/* Takes the change in every case. The callback comes exactly once, also for ST_AGAIN (queue full). */
+void store_submit(struct store *s, struct change *taken, store_done_fn *done, void *ctx);
+
+/* The same, waiting for the answer. */
+MUST_USE enum status store_apply(struct store *s, struct change *taken, enum outcome *ret, struct error *e);
+
+/* ST_MISSING where the serial is unknown. */
+MUST_USE enum status store_find_cert(struct store *s, const char *serial, struct cert_row *ret, struct error *e);
+MUST_USE enum status store_is_revoked(struct store *s, const char *serial, bool *ret, struct error *e);
+MUST_USE enum status store_token_used(struct store *s, const char *token_id, bool *ret, struct error *e);
+
+/* `step-ca db import`: revocations known from elsewhere. Counts what was new. */
+struct store_revocation {
+	char serial[SERIAL_TEXT];
+	int reason_code;
+	const char *reason;
+	struct wall at;
+};
+MUST_USE enum status store_import_revocations(struct store *s, const struct store_revocation *v, size_t n,
+                                              size_t *ret_new, struct error *e);
+
+struct store_stats {
+	int64_t certificates, revocations, tokens, commits, changes, largest_batch, queue, pruned;
+};
+MUST_USE enum status store_stats(struct store *s, struct store_stats *ret, struct error *e);
+/* One pruning step now (tests, and the background timer). */
+MUST_USE enum status store_prune(struct store *s, int64_t *ret_removed, struct error *e);

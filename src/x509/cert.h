@@ -1,0 +1,73 @@
+/* cert.h - a certificate, parsed once and immutable; counted, so that threads and requests may share it. */
+#pragma once
+#include "base/buf.h"
+#include "base/wall.h"
+#include "x509/ext.h"
+#include "x509/san.h"
+#include <openssl/types.h>
+
+enum {
+	CERT_MAX = 64 * 1024,       /* one certificate's DER */
+	CERT_BUNDLE_MAX = 4 << 20,  /* a PEM file */
+	CERT_CHAIN_MAX = 1000,      /* certificates in a file */
+	SERIAL_TEXT = 64,
+};
+
+struct cert;
+
+/* Everything borrowed from the certificate. */
+struct cert_facts {
+	struct slice der, tbs, serial /* INTEGER content */, issuer, subject, spki; /* DER, spans of der */
+	struct slice extensions; /* content of the Extensions SEQUENCE; empty where none */
+	struct slice subject_key_id, authority_key_id; /* contents; empty where absent */
+	struct wall not_before, not_after;
+	char serial_text[SERIAL_TEXT]; /* decimal */
+	const char *common_name, *issuer_common_name; /* "" where none */
+	const struct san_list *sans;
+	bool is_ca, has_key_usage, has_ext_key_usage, eku_server_auth, eku_client_auth, eku_any;
+	int path_len; /* -1: none */
+	unsigned key_usage; /* mask */
+	bool has_provisioner;
+	struct provisioner_ext provisioner;
+	bool self_issued; /* subject equals issuer */
+};
+
+/* ST_INVALID: not one certificate, trailing bytes, serial longer than 20 octets (RFC 5280 §4.1.2.2) or negative. */
+MUST_USE enum status cert_parse(struct slice der, struct cert **ret, struct error *e);
+MUST_USE enum status cert_of_x509(X509 *x, struct cert **ret, struct error *e); /* takes its own reference */
+struct cert *cert_ref(struct cert *c);
+void cert_unref(struct cert *c);
+static inline void cert_unref_p(struct cert **c)
+{
+	cert_unref(*c);
+}
+
+const struct cert_facts *cert_facts(const struct cert *c);
+X509 *cert_x509(const struct cert *c);       /* borrowed */
+EVP_PKEY *cert_key(const struct cert *c);    /* borrowed; the public key */
+
+/* The certificate's signature verifies under issuer's key. ST_DENIED where not. */
+MUST_USE enum status cert_signed_by(const struct cert *c, const struct cert *issuer, struct error *e);
+
+/* SHA-256 over the DER, hex. */
+MUST_USE enum status cert_fingerprint(const struct cert *c, char out[65], struct error *e);
+
+/* Certificates in order, leaf first where it is a chain. Owns its references. */
+struct chain {
+	struct cert **v;
+	size_t n;
+};
+void chain_done(struct chain *c);
+MUST_USE enum status chain_add(struct chain *c, struct cert *cert /* referenced */, struct error *e);
+
+/* All CERTIFICATE blocks of PEM text (other blocks are skipped), or one DER certificate.
+ * ST_INVALID: none ("does not contain a valid PEM encoded certificate") or a broken one. */
+MUST_USE enum status chain_parse(struct slice in, struct chain *ret, struct error *e);
+void chain_format_pem(const struct chain *c, struct buf *out);
+void cert_format_pem(const struct cert *c, struct buf *out);
+
+/* Decimal text of a serial from "123", "0x7b", "0b..", "0o..", leading-0 octal and _ separators (spec/server.md §1.4).
+ * ST_INVALID where it is none or longer than 20 octets. */
+MUST_USE enum status serial_normalize(struct slice in, char out[SERIAL_TEXT], struct error *e);
+/* Decimal text of a big-endian magnitude of at most 20 octets and back. */
+MUST_USE enum status serial_format(struct slice magnitude, char out[SERIAL_TEXT], struct error *e);
