@@ -1,0 +1,195 @@
+/* How an exchange ends: an answer, a refusal, or a failure; and what the log says of it. */
+#include "server/state.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+
+static const struct {
+	int status;
+	const char *stock;  /* the sentence when nothing more may be said */
+	const char *prefix; /* before a specific message */
+} refusals[] = {
+	[REFUSAL_NONE] = { 500, "", "" },
+	[REFUSAL_MALFORMED] = { 400, "The request could not be completed; malformed or missing data.",
+	                        "The request could not be completed: " },
+	[REFUSAL_UNAUTHORIZED] = { 401, "The request lacked necessary authorization to be completed.", "" },
+	[REFUSAL_FORBIDDEN] = { 403, "The request was forbidden by the certificate authority.",
+	                        "The request was forbidden by the certificate authority: " },
+	[REFUSAL_MISSING] = { 404, "The requested resource could not be found.", "" },
+	[REFUSAL_INTERNAL] = { 500, "The certificate authority encountered an Internal Server Error.", "" },
+	[REFUSAL_UNSUPPORTED] = { 501, "The requested method is not implemented by the certificate authority.", "" },
+	[REFUSAL_UNAVAILABLE] = { 503, "The certificate authority cannot record its answer at the moment; try again.",
+	                          "" },
+};
+_Static_assert(COUNT_OF(refusals) == REFUSAL_COUNT, "a refusal has no answer");
+
+#define SEE_LOGS " Please see the certificate authority logs for more info."
+
+void exchange_text(struct exchange *x, int status, const char *content_type, struct slice body)
+{
+	struct response resp = { .status = status, .content_type = content_type, .body = body };
+	if (status == 503) {
+		resp.headers[0].name = "Retry-After";
+		resp.headers[0].value = "5";
+	}
+	request_reply(x->request, &resp);
+}
+
+void exchange_json(struct exchange *x, int status, struct slice body)
+{
+	exchange_text(x, status, "application/json", body);
+}
+
+void exchange_refuse(struct exchange *x)
+{
+	const struct verdict *v = &x->verdict;
+	char message[1024];
+	AUTO(buf_done) struct buf body = BUF_INIT(16 << 10);
+
+	if (!*v->message)
+		snprintf(message, sizeof message, "%s" SEE_LOGS, refusals[v->refusal].stock);
+	else if (v->bare || !*refusals[v->refusal].prefix)
+		snprintf(message, sizeof message, "%s", v->message);
+	else
+		snprintf(message, sizeof message, "%s%s.", refusals[v->refusal].prefix, v->message);
+	buf_addf(&body, "{\"status\":%d,\"message\":", refusals[v->refusal].status);
+	body_add_text(&body, slice_cstr(message));
+	buf_adds(&body, "}\n");
+	exchange_json(x, refusals[v->refusal].status, buf_slice(&body));
+}
+
+void exchange_refuse_as(struct exchange *x, enum refusal r, const char *message)
+{
+	verdict_refuse(&x->verdict, r, "%s", message ? message : x->error.text);
+	if (message)
+		verdict_tell(&x->verdict, "%s", message);
+	exchange_refuse(x);
+}
+
+void exchange_fail(struct exchange *x)
+{
+	enum refusal r = x->error.status == ST_IO || x->error.status == ST_AGAIN || x->error.status == ST_NOMEM ?
+	                         REFUSAL_UNAVAILABLE :
+	                         REFUSAL_INTERNAL;
+	verdict_refuse(&x->verdict, r, "%s", x->error.text);
+	exchange_refuse(x);
+}
+
+/* What the store said, as the caller hears it. */
+static const struct {
+	enum refusal refusal;
+	const char *reason;
+} outcomes[] = {
+	[OUTCOME_DONE] = { REFUSAL_NONE, "" },
+	[OUTCOME_TOKEN_USED] = { REFUSAL_UNAUTHORIZED, "token has been used already" },
+	[OUTCOME_PARENT_REVOKED] = { REFUSAL_UNAUTHORIZED, "certificate has been revoked" },
+	[OUTCOME_LINE_CLOSED] = { REFUSAL_UNAUTHORIZED, "the certificate's line has been closed" },
+	[OUTCOME_KEY_BLOCKED] = { REFUSAL_UNAUTHORIZED, "the key has been blocked" },
+	[OUTCOME_ALREADY_REVOKED] = { REFUSAL_MALFORMED, "certificate is already revoked" },
+	[OUTCOME_UNSUPPORTED] = { REFUSAL_UNSUPPORTED, "no database is configured: revocations cannot be kept" },
+};
+_Static_assert(COUNT_OF(outcomes) == OUTCOME_COUNT, "an outcome has no answer");
+
+struct pending {
+	struct exchange *x;
+	int status;
+	char serial[SERIAL_TEXT];
+	bool burn; /* the verdict is a refusal already */
+};
+
+static void settle(struct pending *p, enum outcome o)
+{
+	struct exchange *x = p->x;
+	if (o != OUTCOME_DONE) {
+		verdict_refuse(&x->verdict, outcomes[o].refusal, "%s", outcomes[o].reason);
+		if (o == OUTCOME_ALREADY_REVOKED)
+			verdict_tell(&x->verdict, "certificate with serial number '%s' is already revoked", p->serial);
+		exchange_refuse(x);
+	} else if (p->burn) {
+		exchange_refuse(x);
+	} else {
+		exchange_json(x, p->status, buf_slice(&x->body));
+	}
+}
+
+/* In the store's thread: the exchange is this callback's alone until the reply. */
+static void recorded(void *ctx, enum status st, enum outcome o, const struct error *e)
+{
+	struct pending *p = ctx;
+	if (st) {
+		p->x->error = *e;
+		exchange_fail(p->x);
+	} else {
+		settle(p, o);
+	}
+	free(p);
+}
+
+static void submit(struct exchange *x, struct change *taken, int status, bool burn)
+{
+	struct pending *p = calloc(1, sizeof *p);
+	if (!p) {
+		change_free(taken);
+		st_ignore(error_nomem(&x->error), "answered below");
+		exchange_fail(x);
+		return;
+	}
+	*p = (struct pending){ .x = x, .status = status, .burn = burn };
+	snprintf(p->serial, sizeof p->serial, "%s", taken->serial);
+	store_submit(x->server->store, taken, recorded, p);
+}
+
+void exchange_submit(struct exchange *x, struct change *taken, int status)
+{
+	submit(x, taken, status, false);
+}
+
+void exchange_burn(struct exchange *x)
+{
+	AUTO(change_free_p) struct change *c = change_new(CHANGE_BURN);
+	if (!c || !(c->token_id = text_dup(slice_cstr(x->auth.token_id)))) {
+		st_ignore(error_nomem(&x->error), "answered below");
+		exchange_fail(x);
+		return;
+	}
+	c->token_exp = x->auth.ott.exp;
+	c->at = x->now;
+	submit(x, TAKE(c), 0, true);
+}
+
+static enum log_level level_of(int status)
+{
+	return status >= 500 || status == 0 ? LOG_ERROR : status >= 400 ? LOG_WARN : LOG_INFO_;
+}
+
+static const char *or_null(const char *s)
+{
+	return *s ? s : NULL;
+}
+
+void exchange_log(void *ctx, struct request *r, int status, size_t body_bytes)
+{
+	struct server *s = ctx;
+	struct exchange *x = request_context(r);
+	struct snapshot *snap = x ? snapshot_ref(x->snap) : server_snapshot(s);
+	if (snap->conf->log_access) {
+		static const struct verdict granted = { .refusal = REFUSAL_NONE };
+		const struct verdict *v = x ? &x->verdict : &granted;
+		const struct cert_facts *f = x && x->issued.cert && status == 201 ? cert_facts(x->issued.cert) : NULL;
+		char from[WALL_TEXT], to[WALL_TEXT];
+		int64_t took_ns = clock_mono(s->conf.clock).ns - request_begun(r).ns;
+		LOG_EVENT(level_of(status), status ? "request" : "request: the client went away", LF_STR("name", "ca"),
+		          LF_STR("method", request_method(r)), LF_STR("path", request_path(r)), LF_INT("status", status),
+		          LF_INT("size", (int64_t)body_bytes), LF_INT("duration-ns", took_ns),
+		          LF_STR("protocol", request_protocol(r)), LF_STR("remote-address", request_remote(r)),
+		          LF_STR("request-id", request_id(r)), LF_STR("user-agent", request_header(r, "User-Agent")),
+		          LF_STR("error", or_null(v->reason)), LF_STR("remedy", or_null(v->remedy)),
+		          LF_STR("provisioner", x ? or_null(x->log_provisioner) : NULL),
+		          LF_STR("token", x ? or_null(x->log_token) : NULL),
+		          LF_STR("serial", x ? or_null(x->log_serial) : NULL),
+		          LF_STR("subject", x ? or_null(x->log_subject) : NULL),
+		          LF_STR("valid-from", f ? wall_rfc3339(f->not_before, from) : NULL),
+		          LF_STR("valid-to", f ? wall_rfc3339(f->not_after, to) : NULL));
+	}
+	snapshot_unref(snap);
+}

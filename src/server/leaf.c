@@ -1,0 +1,93 @@
+/* The listener's own certificate (spec/server.md §5.1): in memory only, renewed in process at two thirds of its life. */
+#include "crypto/auto.h"
+#include "crypto/keys.h"
+#include "server/state.h"
+
+#include <openssl/ssl.h>
+
+/* Uniform in [0, n). */
+static int64_t draw(const struct entropy *r, int64_t n)
+{
+	uint64_t v = 0;
+	struct error e = ERROR_INIT;
+	if (n <= 0 || entropy_fill(r, (uint8_t *)&v, sizeof v, &e))
+		return 0;
+	return (int64_t)(v % (uint64_t)n);
+}
+
+static int tls_version(double v)
+{
+	return v > 1.25 ? TLS1_3_VERSION : TLS1_2_VERSION;
+}
+
+static enum status make_tls(const struct snapshot *snap, struct cert *leaf, EVP_PKEY *key, SSL_CTX **ret,
+                            struct error *e)
+{
+	AUTO(chain_done) struct chain chain = { 0 };
+	AUTO(chain_done) struct chain anchors = { 0 };
+	const struct authority *a = snap->auth;
+
+	if (chain_add(&chain, leaf, e))
+		return e->status;
+	for (size_t i = 0; i < a->issuers.n; i++)
+		if (chain_add(&chain, a->issuers.v[i], e) || chain_add(&anchors, a->issuers.v[i], e))
+			return e->status;
+	for (size_t i = 0; i < a->roots.n; i++)
+		if (chain_add(&anchors, a->roots.v[i], e))
+			return e->status;
+	struct listener_tls_conf conf = {
+		.chain = &chain,
+		.key = key,
+		.client_roots = &anchors,
+		.suites = (const char *const *)snap->conf->tls_suites,
+		.suites_n = snap->conf->tls_suites_n,
+		.min_version = tls_version(snap->conf->tls_min),
+		.max_version = tls_version(snap->conf->tls_max),
+	};
+	return listener_tls_new(&conf, ret, e);
+}
+
+enum status leaf_renew(struct server *s, struct snapshot *snap, struct error *e)
+{
+	AUTO(EVP_PKEY_free_p) EVP_PKEY *key = NULL;
+	AUTO(cert_unref_p) struct cert *leaf = NULL;
+	SSL_CTX *tls = NULL;
+	uint8_t serial[ISSUE_SERIAL_BYTES];
+	struct wall now = clock_wall(s->conf.clock);
+
+	if (key_generate(&KEY_SPEC_DEFAULT, &key, e) || entropy_fill(s->conf.entropy, serial, sizeof serial, e) ||
+	    issue_listener(snap->auth, key, now, serial, &leaf, e) || make_tls(snap, leaf, key, &tls, e))
+		return error_wrap(e, "listener certificate");
+
+	pthread_mutex_lock(&s->lock);
+	SSL_CTX *old = s->tls_;
+	s->tls_ = tls;
+	pthread_mutex_unlock(&s->lock);
+	SSL_CTX_free(old);
+
+	int64_t life = cert_facts(leaf)->not_after.s - cert_facts(leaf)->not_before.s;
+	s->leaf_due.s = cert_facts(leaf)->not_before.s + life * 2 / 3 - draw(s->conf.entropy, life / 20);
+	cert_unref(s->leaf);
+	s->leaf = TAKE(leaf);
+	return ST_OK;
+}
+
+struct wall server_tend(struct server *s)
+{
+	struct wall now = clock_wall(s->conf.clock);
+	if (now.s < s->leaf_due.s)
+		return s->leaf_due;
+	struct error e = ERROR_INIT;
+	struct snapshot *snap = server_snapshot(s);
+	if (leaf_renew(s, snap, &e)) {
+		int64_t life = cert_facts(s->leaf)->not_after.s - cert_facts(s->leaf)->not_before.s;
+		s->leaf_due.s = now.s + life / 40 + draw(s->conf.entropy, life / 40);
+		LOG_EVENT(LOG_ERROR, "listener certificate not renewed", LF_STR("error", e.text));
+	} else {
+		char to[WALL_TEXT];
+		LOG_EVENT(LOG_INFO_, "listener certificate renewed",
+		          LF_STR("valid-to", wall_rfc3339(cert_facts(s->leaf)->not_after, to)));
+	}
+	snapshot_unref(snap);
+	return s->leaf_due;
+}

@@ -1,0 +1,108 @@
+/* POST /renew and /rekey (spec/server.md §1.2, §1.3): an older certificate, presented by its key, gives a new one. */
+#include "jose/auto.h"
+#include "server/state.h"
+
+#include <stdio.h>
+
+/* What the store knows of the parent. A row with the serial of another certificate (another CA's, say) is not it. */
+static enum status find_parent(struct exchange *x, struct parent_facts *ret, struct error *e)
+{
+	const struct cert_facts *f = cert_facts(x->parent);
+	struct cert_row row = { 0 };
+	*ret = (struct parent_facts){ 0 };
+	enum status st = store_find_cert(x->server->store, f->serial_text, &row, e);
+	if (st == ST_MISSING)
+		return ST_OK;
+	if (st)
+		return st;
+	if (slice_eq(buf_slice(&row.der), f->der)) {
+		ret->known = true;
+		ret->granted_s = row.granted_s;
+		ret->generation = row.generation;
+		snprintf(ret->line, sizeof ret->line, "%s", row.line);
+		snprintf(ret->provisioner_id, sizeof ret->provisioner_id, "%s", row.provisioner_id);
+	}
+	cert_row_done(&row);
+	return ST_OK;
+}
+
+static void renew(struct exchange *x, const struct csr *csr)
+{
+	struct error *e = &x->error;
+	const struct authority *a = x->snap->auth;
+	const struct provisioner *prov = NULL;
+	struct parent_facts facts;
+	uint8_t serial[ISSUE_SERIAL_BYTES];
+
+	snprintf(x->log_subject, sizeof x->log_subject, "%s", cert_facts(x->parent)->common_name);
+	snprintf(x->log_serial, sizeof x->log_serial, "%s", cert_facts(x->parent)->serial_text);
+	if (find_parent(x, &facts, e) || renew_decide(a, x->parent, &facts, x->now, false, &prov, &x->verdict, e)) {
+		exchange_fail(x);
+		return;
+	}
+	if (x->verdict.refusal) {
+		exchange_refuse(x);
+		return;
+	}
+	if (prov)
+		snprintf(x->log_provisioner, sizeof x->log_provisioner, "%s", prov->name);
+	else
+		LOG_EVENT(LOG_WARN, "renewing a certificate that carries no provisioner",
+		          LF_STR("parent", cert_facts(x->parent)->serial_text),
+		          LF_STR("remedy", "set authority.renewWithoutProvisioner to false to refuse these"));
+	if (entropy_fill(x->server->conf.entropy, serial, sizeof serial, e) ||
+	    issue_renewed(a, x->parent, &facts, prov, csr, x->now, serial, &x->issued, &x->verdict, e)) {
+		exchange_fail(x);
+		return;
+	}
+	if (x->verdict.refusal) {
+		exchange_refuse(x);
+		return;
+	}
+	sign_answer(x);
+	sign_note(x);
+	if (buf_check(&x->body, e))
+		exchange_fail(x);
+	else
+		exchange_submit(x, TAKE(x->issued.change), 201);
+}
+
+/* The TLS layer has verified the certificate; without one there is nothing to renew. */
+static bool take_peer(struct exchange *x)
+{
+	struct cert *peer = request_peer(x->request);
+	if (!peer) {
+		exchange_refuse_as(x, REFUSAL_MALFORMED, "missing client certificate");
+		return false;
+	}
+	x->parent = cert_ref(peer);
+	return true;
+}
+
+void resource_renew(struct exchange *x, const char *arg)
+{
+	(void)arg; /* the body is ignored entirely, as in the peer */
+	if (take_peer(x))
+		renew(x, NULL);
+}
+
+void resource_rekey(struct exchange *x, const char *arg)
+{
+	(void)arg;
+	AUTO(json_decref_p) json_t *body = NULL;
+	AUTO(csr_done) struct csr csr = { 0 };
+
+	if (!take_peer(x))
+		return;
+	if (body_object(x, &body, &x->error) || body_csr(body, &csr, &x->error)) {
+		verdict_refuse(&x->verdict, REFUSAL_MALFORMED, "%s", x->error.text);
+		verdict_tell(&x->verdict, "error decoding json");
+		exchange_refuse(x);
+	} else if (!csr.req) {
+		exchange_refuse_as(x, REFUSAL_MALFORMED, "missing csr");
+	} else if (csr_verify(&csr, &x->error)) {
+		exchange_refuse_as(x, REFUSAL_MALFORMED, "invalid csr");
+	} else {
+		renew(x, &csr);
+	}
+}

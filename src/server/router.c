@@ -1,0 +1,143 @@
+/* Which resource answers which path. Every core route exists at /X and at /1.0/X (spec/server.md §0). */
+#include "server/state.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+enum { GET = 1, POST = 2 };
+
+static const struct route {
+	unsigned method;
+	const char *path; /* '*' stands for one non-empty segment, handed to the resource */
+	void (*run)(struct exchange *x, const char *arg);
+} routes[] = {
+	{ GET, "/health", resource_health },
+	{ GET, "/version", resource_version },
+	{ GET, "/root/*", resource_root },
+	{ GET, "/roots", resource_roots },
+	{ GET, "/roots.pem", resource_roots_pem },
+	{ GET, "/intermediates", resource_intermediates },
+	{ GET, "/intermediates.pem", resource_intermediates_pem },
+	{ GET, "/federation", resource_federation },
+	{ GET, "/provisioners", resource_provisioners },
+	{ GET, "/provisioners/*/encrypted-key", resource_encrypted_key },
+	{ POST, "/sign", resource_sign },
+	{ POST, "/renew", resource_renew },
+	{ POST, "/re-sign", resource_renew },
+	{ POST, "/rekey", resource_rekey },
+	{ POST, "/revoke", resource_revoke },
+};
+
+enum { SEGMENT_MAX = 512 };
+
+static int hex_value(char c)
+{
+	return c >= '0' && c <= '9' ? c - '0' : (c | 0x20) >= 'a' && (c | 0x20) <= 'f' ? (c | 0x20) - 'a' + 10 : -1;
+}
+
+/* One path segment with its %XX resolved. False: too long, a broken escape, or a NUL. */
+static bool segment(const char **path, char out[SEGMENT_MAX])
+{
+	size_t n = 0;
+	const char *p = *path;
+	for (; *p && *p != '/'; p++) {
+		int c = (unsigned char)*p;
+		if (c == '%') {
+			int hi = hex_value(p[1]), lo = hi < 0 ? -1 : hex_value(p[2]);
+			if (lo < 0 || !(hi | lo))
+				return false;
+			c = hi << 4 | lo;
+			p += 2;
+		}
+		if (n + 1 >= SEGMENT_MAX)
+			return false;
+		out[n++] = (char)c;
+	}
+	out[n] = '\0';
+	*path = p;
+	return n > 0;
+}
+
+static bool route_matches(const char *pattern, const char *path, char arg[SEGMENT_MAX])
+{
+	while (*pattern) {
+		if (*pattern == '*') {
+			if (!segment(&path, arg))
+				return false;
+			pattern++;
+		} else if (*pattern++ != *path++) {
+			return false;
+		}
+	}
+	return !*path;
+}
+
+static unsigned method_of(const char *name)
+{
+	if (!strcmp(name, "GET") || !strcmp(name, "HEAD")) /* the listener drops the body of a HEAD's answer */
+		return GET;
+	return !strcmp(name, "POST") ? POST : 0;
+}
+
+static void exchange_free(void *p)
+{
+	struct exchange *x = p;
+	if (x->authorized)
+		authorization_done(&x->auth);
+	cert_unref(x->parent);
+	issued_done(&x->issued);
+	buf_done(&x->body);
+	snapshot_unref(x->snap);
+	free(x);
+}
+
+static void answer_plain(struct request *r, int status, const char *text, const char *allow)
+{
+	struct response resp = { .status = status, .body = slice_cstr(text) };
+	if (*text)
+		resp.content_type = "text/plain; charset=utf-8";
+	if (allow) {
+		resp.headers[0].name = "Allow";
+		resp.headers[0].value = allow;
+	}
+	request_reply(r, &resp);
+}
+
+void router_handle(void *server, struct request *r)
+{
+	const char *path = request_path(r);
+	char arg[SEGMENT_MAX] = "";
+	const struct route *hit = NULL;
+	unsigned allowed = 0, method = method_of(request_method(r));
+
+	if (!strncmp(path, "/1.0/", 5))
+		path += 4;
+	for (size_t i = 0; i < COUNT_OF(routes) && !hit; i++) {
+		if (!route_matches(routes[i].path, path, arg))
+			continue;
+		allowed |= routes[i].method;
+		if (routes[i].method & method)
+			hit = &routes[i];
+	}
+	if (!allowed) {
+		answer_plain(r, 404, "404 page not found\n", NULL);
+		return;
+	}
+	if (!hit) {
+		answer_plain(r, 405, "", allowed == GET ? "GET, HEAD" : "POST");
+		return;
+	}
+	struct exchange *x = calloc(1, sizeof *x);
+	if (!x) {
+		answer_plain(r, 503, "out of memory\n", NULL);
+		return;
+	}
+	x->server = server;
+	x->request = r;
+	x->snap = server_snapshot(server);
+	x->now = clock_wall(x->server->conf.clock);
+	x->verdict = VERDICT_GRANTED;
+	x->body = BUF_INIT(4 << 20);
+	request_set_context(r, x, exchange_free);
+	hit->run(x, arg);
+}

@@ -1,0 +1,212 @@
+/* The life of step-ca: start, reload, stop. */
+#include "crypto/digest.h"
+#include "os/file.h"
+#include "os/notify.h"
+#include "server/state.h"
+
+#include <errno.h>
+#include <openssl/ssl.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+static enum status load(const struct server_conf *conf, struct snapshot **ret, struct error *e)
+{
+	AUTO(caconf_free_p) struct caconf *c = NULL;
+	struct authority *a = NULL;
+	if (caconf_load(conf->config_path, &c, e) ||
+	    caconf_build(c, conf->password, clock_wall(conf->clock), &a, e))
+		return e->status;
+	for (size_t i = 0; i < c->warnings_n; i++)
+		LOG_EVENT(LOG_WARN, c->warnings[i], LF_STR("file", conf->config_path));
+	for (size_t i = 0; i < a->provs_n; i++)
+		if (a->provs[i].disabled)
+			LOG_EVENT(LOG_WARN, "provisioner disabled", LF_STR("provisioner", a->provs[i].name),
+			          LF_STR("reason", a->provs[i].disabled));
+	return snapshot_new(TAKE(c), a, ret, e);
+}
+
+static int core_count(void)
+{
+	cpu_set_t set;
+	return sched_getaffinity(0, sizeof set, &set) ? 1 : CPU_COUNT(&set);
+}
+
+static SSL_CTX *current_tls(void *ctx)
+{
+	struct server *s = ctx;
+	pthread_mutex_lock(&s->lock);
+	SSL_CTX *tls = s->tls_;
+	SSL_CTX_up_ref(tls);
+	pthread_mutex_unlock(&s->lock);
+	return tls;
+}
+
+static enum status open_store(struct server *s, struct error *e)
+{
+	struct store_conf conf = s->now_->conf->store;
+	conf.clock = s->conf.clock;
+	if (conf.kind == STORE_MEMORY)
+		log_line(LOG_WARN, "no database is configured: used tokens are forgotten at the end of this process and "
+		                   "nothing can be revoked; add a \"db\" stanza of type \"sqlite\" to keep them");
+	return store_open(&conf, &s->store, e);
+}
+
+static enum status open_listener(struct server *s, struct error *e)
+{
+	const struct caconf *c = s->now_->conf;
+	struct listener_conf conf = {
+		.address = c->address,
+		.threads = c->threads > 0 ? c->threads : core_count(),
+		.limits = c->limits,
+		.clock = s->conf.clock,
+		.handler = router_handle,
+		.tls = current_tls,
+		.done = exchange_log,
+		.ctx = s,
+	};
+	return listener_start(&conf, &s->listener, e);
+}
+
+static void banner(struct server *s)
+{
+	const struct authority *a = s->now_->auth;
+	struct error e = ERROR_INIT;
+	char fp[SHA256_HEX];
+	if (s->conf.quiet)
+		return;
+	log_line(LOG_INFO_, "Perennial CA %s, config %s", PERENNIAL_VERSION, s->conf.config_path);
+	for (size_t i = 0; i < a->roots.n; i++)
+		if (!cert_fingerprint(a->roots.v[i], fp, &e))
+			log_line(LOG_INFO_, "X.509 root fingerprint: %s", fp);
+}
+
+static enum status write_port(struct server *s, struct error *e)
+{
+	char text[16];
+	if (!s->conf.port_file)
+		return ST_OK;
+	snprintf(text, sizeof text, "%d\n", server_port(s));
+	return file_replace(s->conf.port_file, slice_cstr(text), 0644, e);
+}
+
+enum status server_start(const struct server_conf *conf, struct server **ret, struct error *e)
+{
+	struct server *s = calloc(1, sizeof *s);
+	if (!s)
+		return error_nomem(e);
+	s->conf = *conf;
+	pthread_mutex_init(&s->lock, NULL);
+	if (load(conf, &s->now_, e))
+		goto fail;
+	log_setup(s->now_->conf->log_format, STDERR_FILENO);
+	banner(s);
+	if (open_store(s, e) || leaf_renew(s, s->now_, e) || open_listener(s, e) || write_port(s, e))
+		goto fail;
+	log_line(LOG_INFO_, "Serving HTTPS on %s (port %d) ...", s->now_->conf->address, server_port(s));
+	notify_send("READY=1");
+	*ret = s;
+	return ST_OK;
+fail:
+	server_stop(s);
+	return e->status;
+}
+
+/* What a running process cannot change: where it listens, what it stores to, and how many threads it has. */
+static enum status check_unchanged(const struct caconf *old, const struct caconf *new, struct error *e)
+{
+	bool same_store = old->store.kind == new->store.kind &&
+	                  (!old->store_folder || !strcmp(old->store_folder, new->store_folder));
+	if (!same_store)
+		return error_set(e, ST_CONFLICT, "db: cannot be changed while the CA runs; restart it");
+	if (strcmp(old->address, new->address) != 0)
+		return error_set(e, ST_CONFLICT, "address: cannot be changed while the CA runs; restart it");
+	return ST_OK;
+}
+
+enum status server_reload(struct server *s, struct error *e)
+{
+	struct snapshot *new = NULL;
+	if (load(&s->conf, &new, e))
+		return e->status;
+	if (check_unchanged(s->now_->conf, new->conf, e) || leaf_renew(s, new, e)) {
+		snapshot_unref(new);
+		return e->status;
+	}
+	pthread_mutex_lock(&s->lock);
+	struct snapshot *old = s->now_;
+	s->now_ = new;
+	pthread_mutex_unlock(&s->lock);
+	snapshot_unref(old);
+	return ST_OK;
+}
+
+int server_port(const struct server *s)
+{
+	return listener_port(s->listener);
+}
+
+void server_stop(struct server *s)
+{
+	if (!s)
+		return;
+	if (s->listener)
+		listener_stop(s->listener);
+	if (s->store)
+		store_close(s->store);
+	SSL_CTX_free(s->tls_);
+	cert_unref(s->leaf);
+	snapshot_unref(s->now_);
+	pthread_mutex_destroy(&s->lock);
+	free(s);
+}
+
+static sigset_t handled(void)
+{
+	sigset_t set;
+	sigemptyset(&set);
+	sigaddset(&set, SIGINT);
+	sigaddset(&set, SIGTERM);
+	sigaddset(&set, SIGHUP);
+	sigaddset(&set, SIGUSR1); /* ignored, as in the peer */
+	sigaddset(&set, SIGUSR2);
+	return set;
+}
+
+void server_block_signals(void)
+{
+	sigset_t set = handled();
+	pthread_sigmask(SIG_BLOCK, &set, NULL);
+	signal(SIGPIPE, SIG_IGN);
+}
+
+static void reload(struct server *s)
+{
+	struct error e = ERROR_INIT;
+	notify_send("RELOADING=1");
+	if (server_reload(s, &e))
+		LOG_EVENT(LOG_ERROR, "configuration not reloaded: the old one stays in force", LF_STR("error", e.text));
+	else
+		log_line(LOG_INFO_, "configuration reloaded");
+	notify_send("READY=1");
+}
+
+void server_run(struct server *s)
+{
+	enum { LONGEST_SLEEP_S = 60 }; /* the wall clock may jump; look at it again soon */
+	sigset_t set = handled();
+	for (;;) {
+		int64_t left = server_tend(s).s - clock_wall(s->conf.clock).s;
+		struct timespec wait = { .tv_sec = left < 1 ? 1 : left < LONGEST_SLEEP_S ? left : LONGEST_SLEEP_S };
+		int sig = sigtimedwait(&set, NULL, &wait);
+		if (sig == SIGINT || sig == SIGTERM)
+			break;
+		if (sig == SIGHUP)
+			reload(s);
+	}
+	notify_send("STOPPING=1");
+	log_line(LOG_INFO_, "stopping: no new connections; running requests are finished");
+	server_stop(s);
+}

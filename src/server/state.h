@@ -1,0 +1,109 @@
+/* state.h - what the server's files share: the snapshot a request works with, and the request's own state. */
+#pragma once
+#include <pthread.h>
+
+#include "authority/issue.h"
+#include "authority/revoke.h"
+#include "server/server.h"
+
+/* Everything that comes from configuration and key files; immutable, counted. A reload makes a new one, and requests
+ * that run keep the old one until they end. */
+struct snapshot {
+	int refs;
+	struct caconf *conf;
+	struct authority *auth;
+	/* Answers that do not change, made once. */
+	struct buf roots_json, roots_pem, intermediates_json, intermediates_pem, federation_json;
+	struct buf issuers_json;     /* the issuers as JSON strings, comma-separated */
+	struct buf tls_options_json;
+};
+
+MUST_USE enum status snapshot_new(struct caconf *taken_conf, struct authority *taken_auth, struct snapshot **ret,
+                                  struct error *e);
+struct snapshot *snapshot_ref(struct snapshot *s);
+void snapshot_unref(struct snapshot *s);
+
+struct server {
+	struct server_conf conf;
+	struct store *store;
+	struct listener *listener;
+	struct snapshot *now_;     /* guarded by lock: use server_snapshot() */
+	SSL_CTX *tls_;             /* guarded by lock */
+	pthread_mutex_t lock;
+	struct cert *leaf;         /* the listener's certificate; main thread only */
+	struct wall leaf_due;
+};
+
+/* A counted reference to the snapshot in force. */
+struct snapshot *server_snapshot(struct server *s);
+
+/* The listener's certificate (leaf.c): signs a new one for the snapshot and puts it into service. */
+MUST_USE enum status leaf_renew(struct server *s, struct snapshot *snap, struct error *e);
+
+/* One request on its way (exchange.c). Owned by the request; the store's callback and the access log use it. */
+struct exchange {
+	struct server *server;
+	struct snapshot *snap;
+	struct request *request;
+	struct wall now;
+	struct authorization auth;
+	bool authorized;
+	struct cert *parent;       /* renew, rekey: the certificate presented */
+	struct issued issued;
+	struct verdict verdict;
+	struct error error;
+	struct buf body;           /* of the answer, ready before the store is asked */
+	char log_serial[SERIAL_TEXT];
+	char log_provisioner[256];
+	char log_token[17];        /* the token's id, shortened; never the token */
+	char log_subject[256];
+};
+
+/* The ends of an exchange. Each leads to exactly one request_reply. */
+void exchange_json(struct exchange *x, int status, struct slice body);
+void exchange_text(struct exchange *x, int status, const char *content_type, struct slice body);
+void exchange_refuse(struct exchange *x); /* by x->verdict */
+void exchange_refuse_as(struct exchange *x, enum refusal r, const char *message); /* NULL: stock message */
+void exchange_fail(struct exchange *x);   /* by x->error: could not decide, or could not record */
+
+/* Submits the change; on OUTCOME_DONE answers `status` with x->body, else refuses as the outcome says. */
+void exchange_submit(struct exchange *x, struct change *taken, int status);
+/* The token was good, the request is refused: records the token as used, then refuses by x->verdict. */
+void exchange_burn(struct exchange *x);
+
+/* Writes the access record (listener's done callback). */
+void exchange_log(void *ctx, struct request *r, int status, size_t body_bytes);
+
+/* Body helpers (body.c). A JSON string with Go's escapes; PEM of a certificate as a JSON string. */
+void body_add_text(struct buf *out, struct slice s);
+void body_add_cert(struct buf *out, const struct cert *c);
+/* The request's body as a JSON object. ST_INVALID. */
+MUST_USE enum status body_object(struct exchange *x, json_t **ret, struct error *e);
+/* A string member: empty where absent or null. ST_INVALID for another type. */
+MUST_USE enum status body_text(const json_t *o, const char *name, struct slice *ret, struct error *e);
+/* "" and "null" are absent too; ST_INVALID where it does not parse. ret->req stays NULL where absent. */
+MUST_USE enum status body_csr(const json_t *o, struct csr *ret, struct error *e);
+
+/* Resources: each file answers its routes (router.c lists them). */
+void resource_health(struct exchange *x, const char *arg);
+void resource_version(struct exchange *x, const char *arg);
+void resource_root(struct exchange *x, const char *fingerprint);
+void resource_roots(struct exchange *x, const char *arg);
+void resource_roots_pem(struct exchange *x, const char *arg);
+void resource_intermediates(struct exchange *x, const char *arg);
+void resource_intermediates_pem(struct exchange *x, const char *arg);
+void resource_federation(struct exchange *x, const char *arg);
+void resource_provisioners(struct exchange *x, const char *arg);
+void resource_encrypted_key(struct exchange *x, const char *kid);
+void resource_sign(struct exchange *x, const char *arg);
+void resource_renew(struct exchange *x, const char *arg);
+void resource_rekey(struct exchange *x, const char *arg);
+void resource_revoke(struct exchange *x, const char *arg);
+
+/* The listener's handler: finds the resource and starts the exchange. */
+void router_handle(void *server, struct request *r);
+
+/* Answer to sign, renew and rekey (spec/server.md §1.1) for the leaf in x->issued. */
+void sign_answer(struct exchange *x);
+/* A new certificate is about to be recorded: fills what the log says of it. */
+void sign_note(struct exchange *x);
