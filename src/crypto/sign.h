@@ -41,4 +41,4 @@ MUST_USE enum status signer_sign(const struct signer *s, struct slice tbs, struc
 
 /* ST_OK where the signature is good, ST_DENIED where it is not. */
 MUST_USE enum status sign_verify(EVP_PKEY *key, enum sign_alg alg, struct slice tbs, struct slice signature,
-                                 struct error *e);
+				 struct error *e);
