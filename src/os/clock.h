@@ -1,4 +1,5 @@
-/* clock.h - the only readers of the time. A struct of functions, so that tests put a clock of their own in its place. */
+/* clock.h - the only readers of the time. A struct of functions, so that tests put a clock of their own in its place.
+ */
 #pragma once
 #include "base/wall.h"
 
@@ -17,3 +18,6 @@ static inline struct mono clock_mono(const struct clock *c)
 {
 	return c->mono(c->ctx);
 }
+
+/* The system's wall time with its fraction (0 .. 999,999,999), for log records. */
+struct wall clock_now(int64_t *ret_ns);
