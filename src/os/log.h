@@ -1,6 +1,6 @@
-/* log.h - the sink of log records: an event with typed fields, one line, as text (logfmt) or JSON, on stderr. Only floors
- * 6 to 9 write records. Values are escaped, so that no input can forge a line. "<N>" priority prefixes appear only
- * where JOURNAL_STREAM is our stderr. Thread-safe: one write(2) a record. */
+/* log.h - the sink of log records: an event with typed fields, one line, as text (logfmt) or JSON, on stderr. Only
+ * floors 6 to 9 write records. Values are escaped, so that no input can forge a line. "<N>" priority prefixes appear
+ * only where JOURNAL_STREAM is our stderr. Thread-safe: one write(2) a record. */
 #pragma once
 #include "base/buf.h"
 #include "base/wall.h"
@@ -22,12 +22,12 @@ struct log_field {
 
 /* A field whose string is NULL is left out. */
 void log_event(enum log_level level, const char *message, const struct log_field *fields, size_t n);
-#define LOG_EVENT(level, message, ...)                                                                      \
-	log_event(level, message, (const struct log_field[]){ __VA_ARGS__ },                                \
-	          COUNT_OF(((const struct log_field[]){ __VA_ARGS__ })))
+#define LOG_EVENT(level, message, ...)                                                                                 \
+	log_event(level, message, (const struct log_field[]){ __VA_ARGS__ },                                           \
+		  COUNT_OF(((const struct log_field[]){ __VA_ARGS__ })))
 /* The same without fields. */
 void log_line(enum log_level level, const char *fmt, ...) PRINTF_LIKE(2, 3);
 
 /* The pure part: one record's bytes, newline included. */
 void log_format_record(struct buf *out, enum log_format format, struct wall t, int64_t ns, enum log_level level,
-                       const char *message, const struct log_field *fields, size_t n);
+		       const char *message, const struct log_field *fields, size_t n);
