@@ -23,3 +23,6 @@ MUST_USE enum status file_mkdirs(const char *path, mode_t mode, struct error *e)
 
 /* write(2) until all is out. */
 MUST_USE enum status fd_write_all(int fd, struct slice s, const char *what, struct error *e);
+
+/* read(2) until the end, at most ret->max bytes in all (ST_LIMIT). */
+MUST_USE enum status fd_read_all(int fd, struct buf *ret, const char *what, struct error *e);
