@@ -12,7 +12,7 @@ struct text_list {
 	const char **v;
 	size_t n;
 };
-void text_list_done(struct text_list *l); /* the array; the texts are borrowed from the parse's arena */
+void text_list_done(struct text_list *l); /* frees the array; the texts are not its own */
 
 struct opt_int {
 	bool set;
@@ -31,6 +31,7 @@ enum {
 	OPT_FILE = 1 << 2,    /* value is a file name: completion */
 	OPT_DIR = 1 << 3,
 	OPT_SECRET = 1 << 4,  /* value is never shown in errors */
+	OPT_NO_CHECK = 1 << 5 /* choices are for completion and help only; run() checks */
 };
 
 struct opt {
@@ -38,8 +39,9 @@ struct opt {
 	size_t at;          /* offset of the field */
 	const char *name;   /* first name; also the environment's and defaults.json's */
 	const char *alias;  /* second name or NULL */
-	char letter;        /* 'f' for -f; 0: none. (For `f,force` the peer's environment name is STEP_F: .env) */
-	const char *env;    /* environment name where it is not STEP_<NAME>; NULL: by rule */
+	char letter;        /* 'f' for -f; 0: none */
+	const char *env;    /* a further environment name, asked before STEP_<NAME>: "STEP_F" for the peer's `f,force`. Where
+	                       it names the letter, the letter is also listed first */
 	const char *arg;    /* "<file>": value word in help */
 	const char *help;   /* a sentence, without the full stop */
 	const char *choices;/* "text json pem" for completion and the check; NULL: free */
@@ -85,6 +87,8 @@ struct command {
 	const char *exit_codes;  /* text or NULL */
 	const struct example *examples; /* ends with line NULL; may be NULL */
 	bool hidden;
+	bool needs_defaults;     /* a broken defaults.json is an error here, not a missing one */
+	int error_exit;          /* exit status of wrong values and counts, found before run(); 0: 1 */
 	/* ST_OK: inv->exit_code (0 unless set). Otherwise the error is printed and the exit status is 1, or
 	 * inv->exit_code where that was set. */
 	enum status (*run)(struct invocation *inv, struct error *e);
@@ -94,5 +98,28 @@ struct command {
 struct command_set {
 	const char *program;         /* "step" */
 	const struct command *const *commands;
-	const struct opt *global;    /* options every command takes (--help is built in); may be NULL */
+	const struct opt *global;    /* options every command takes (--help is built in); their fields are those of a
+	                                struct of their own (args.globals); may be NULL */
 };
+
+/* How a command takes its options as text: every name, the one that the environment goes by first. */
+struct opt_names {
+	const char *v[3];
+	size_t n;
+	char letter_[2];
+};
+void opt_names_of(const struct opt *o, struct opt_names *ret);
+/* "out,output-file": as the peer names a flag in errors. */
+void opt_names_join(const struct opt *o, struct buf *out);
+/* "file" of "<file>"; "value" where the row has none, "" for a flag. */
+struct slice opt_value_word(const struct opt *o);
+/* Number of rows before OPT_END; 0 for NULL. */
+size_t opt_count(const struct opt *rows);
+/* The command with this path; NULL where there is none. */
+const struct command *command_find(const struct command_set *set, struct slice path);
+/* Is c a direct child of the group ("" : the program)? */
+bool command_is_child(const struct command *group, const struct command *c);
+/* Has it children at all? */
+bool command_is_group(const struct command_set *set, const struct command *c);
+/* The path's last word. */
+const char *command_name(const struct command *c);
