@@ -18,10 +18,10 @@ struct store_conf {
 	const struct clock *clock;
 	/* Pruning, in small steps in the background; never of what still protects (design). */
 	int64_t keep_expired_s;      /* certificates stay this long after expiry; < 0: for ever */
-	int64_t prune_interval_s;
+	int64_t prune_interval_s;    /* <= 0: only by store_prune */
 	int64_t renewable_after_expiry_s; /* how long after its expiry a certificate could still be renewed: a revocation
 	                                     lives at least as long; < 0: no bound, revocations are kept for ever */
-	size_t queue_max;            /* changes waiting; more are refused with ST_AGAIN */
+	size_t queue_max;            /* changes waiting; more are refused with ST_AGAIN. 0: 4096 */
 };
 
 struct store;
@@ -34,22 +34,27 @@ void store_close(struct store *s); /* finishes what is queued */
 struct wall store_created(const struct store *s);
 bool store_keeps_revocations(const struct store *s);
 
-/* Called once from the store's thread when the change is durable (ST_OK and an outcome) or has failed (error). Must not
- * block; typically it posts to the connection's loop. */
+/* Called once from the store's thread when the change is durable (ST_OK and an outcome) or has failed (error, with a
+ * hint for the remote caller; the outcome means nothing). Must not block, nor call back into the store except by
+ * store_submit; typically it posts to the connection's loop. ST_IO: nothing of the change was acknowledged, but after a
+ * failed commit it may still turn out to stand; the store recovers by itself when the disk does. ST_INVALID,
+ * ST_CONFLICT: this change alone was bad. */
 typedef void store_done_fn(void *ctx, enum status st, enum outcome outcome, const struct error *e);
 
-/* Takes the change in every case. The callback comes exactly once, also for ST_AGAIN (queue full). */
+/* Takes the change in every case. The callback comes exactly once, also for ST_AGAIN (queue full): then before
+ * store_submit returns, in the caller's thread. Answers come in the order of submission. */
 void store_submit(struct store *s, struct change *taken, store_done_fn *done, void *ctx);
 
 /* The same, waiting for the answer. */
 MUST_USE enum status store_apply(struct store *s, struct change *taken, enum outcome *ret, struct error *e);
 
-/* ST_MISSING where the serial is unknown. */
+/* Any thread. ST_MISSING where the serial is unknown. */
 MUST_USE enum status store_find_cert(struct store *s, const char *serial, struct cert_row *ret, struct error *e);
 MUST_USE enum status store_is_revoked(struct store *s, const char *serial, bool *ret, struct error *e);
 MUST_USE enum status store_token_used(struct store *s, const char *token_id, bool *ret, struct error *e);
 
-/* `step-ca db import`: revocations known from elsewhere. Counts what was new. */
+/* `step-ca db import`: revocations known from elsewhere, all or none. Counts what was new. ST_DENIED: this store keeps
+ * none. */
 struct store_revocation {
 	char serial[SERIAL_TEXT];
 	int reason_code;
@@ -63,5 +68,5 @@ struct store_stats {
 	int64_t certificates, revocations, tokens, commits, changes, largest_batch, queue, pruned;
 };
 MUST_USE enum status store_stats(struct store *s, struct store_stats *ret, struct error *e);
-/* One pruning step now (tests, and the background timer). */
+/* One pruning step now, by the rules above. 0: a whole sweep found nothing more to remove. */
 MUST_USE enum status store_prune(struct store *s, int64_t *ret_removed, struct error *e);

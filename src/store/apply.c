@@ -1,0 +1,283 @@
+#include "store/apply.h"
+
+/* Every condition is the answer of a statement, a row or none:
+ *
+ *   token ──new──> key blocked? ──no──> parent revoked? ──no──> line closed? ──no──> certificate written: DONE
+ *     │               │ yes                │ yes                  │ yes
+ *     │used           └────────────────────┴──────────────────────┴──> the token stays used, without a serial
+ *     ├─ by this very certificate: DONE (a retry after a commit whose answer was lost)
+ *     └─ else TOKEN_USED                                                                                       */
+
+static const char *text_or_empty(const char *s)
+{
+	return s ? s : "";
+}
+
+static bool serial_ok(const char *s)
+{
+	size_t n = strnlen(s, SERIAL_TEXT);
+	return n > 0 && n < SERIAL_TEXT && strspn(s, "0123456789") == n;
+}
+
+/* Serials made here are random, so that a serial found again means the same change; those of a revocation are chosen by
+ * the caller and mean nothing. */
+static bool gives_certificate(enum change_kind k)
+{
+	return k == CHANGE_ISSUE || k == CHANGE_RENEW || k == CHANGE_REKEY;
+}
+
+static enum status change_check(const struct change *c, struct error *e)
+{
+	if ((unsigned)c->kind >= CHANGE_COUNT)
+		return error_set(e, ST_BUG, "a change of unknown kind %d", (int)c->kind);
+	if (c->kind == CHANGE_BURN && !c->token_id)
+		return error_set(e, ST_BUG, "nothing to burn: the change has no token");
+	if (c->kind == CHANGE_REVOKE && !serial_ok(c->serial))
+		return error_set(e, ST_INVALID, "the revoked serial is not a decimal number");
+	if (!gives_certificate(c->kind))
+		return ST_OK;
+	if (!serial_ok(c->cert.serial) || c->cert.der.n == 0)
+		return error_set(e, ST_INVALID, "the certificate has no serial or no DER");
+	if (c->kind != CHANGE_ISSUE && !serial_ok(c->cert.parent))
+		return error_set(e, ST_INVALID, "certificate %s has no parent", c->cert.serial);
+	return ST_OK;
+}
+
+/* *ret_row: is there a row for this one text? */
+static enum status exists(struct db *db, enum sql id, const char *key, bool *ret_row, struct error *e)
+{
+	AUTO(query_done) struct query q = query_of(db, id);
+	query_text(&q, key);
+	return query_row(&q, ret_row, e);
+}
+
+/* *ret_used: the token was there before; *ret_own: and gave this very certificate. */
+static enum status token_use(struct db *db, const struct change *c, bool *ret_used, bool *ret_own, struct error *e)
+{
+	const char *serial = gives_certificate(c->kind) ? c->cert.serial : NULL;
+	/* Whatever a token says of its end, it is remembered from now on for as long as any other. */
+	int64_t exp = c->token_exp.s > c->at.s ? c->token_exp.s : c->at.s;
+	bool added, found;
+	{
+		AUTO(query_done) struct query q = query_of(db, SQL_TOKEN_ADD);
+		query_text(&q, c->token_id);
+		query_text(&q, serial);
+		query_int(&q, exp);
+		if (query_row(&q, &added, e))
+			return e->status;
+	}
+	*ret_used = !added;
+	*ret_own = false;
+	if (added || !serial)
+		return ST_OK;
+	AUTO(query_done) struct query q = query_of(db, SQL_TOKEN_SERIAL);
+	query_text(&q, c->token_id);
+	if (query_row(&q, &found, e))
+		return e->status;
+	*ret_own = found && strcmp(query_get_text(&q, 0), serial) == 0;
+	return ST_OK;
+}
+
+struct descent {
+	int64_t line, generation;
+	bool closed;
+};
+
+/* The line of this name, opened where nobody knew it (the parent was imported, or its row pruned). */
+static enum status line_find(struct db *db, const char *serial, struct descent *d, struct error *e)
+{
+	bool found;
+	{
+		AUTO(query_done) struct query q = query_of(db, SQL_LINE);
+		query_text(&q, serial);
+		if (query_row(&q, &found, e))
+			return e->status;
+		if (found) {
+			d->line = query_get_int(&q, 0);
+			d->closed = query_get_int(&q, 1);
+			return ST_OK;
+		}
+	}
+	AUTO(query_done) struct query q = query_of(db, SQL_LINE_ADD);
+	query_text(&q, serial);
+	if (query_row(&q, &found, e))
+		return e->status;
+	d->line = query_get_int(&q, 0);
+	d->closed = false;
+	return ST_OK;
+}
+
+/* What the parent's row says wins over what the change was told before. */
+static enum status descent_find(struct db *db, const struct change *c, struct descent *ret, struct error *e)
+{
+	const struct cert_row *r = &c->cert;
+	if (c->kind == CHANGE_ISSUE) {
+		ret->generation = 0;
+		return line_find(db, r->serial, ret, e);
+	}
+	{
+		bool found;
+		AUTO(query_done) struct query q = query_of(db, SQL_PARENT);
+		query_text(&q, r->parent);
+		if (query_row(&q, &found, e))
+			return e->status;
+		if (found) {
+			ret->line = query_get_int(&q, 0);
+			ret->generation = query_get_int(&q, 1) + 1;
+			ret->closed = query_get_int(&q, 2);
+			return ST_OK;
+		}
+	}
+	ret->generation = r->generation > 0 ? r->generation : 1;
+	return line_find(db, r->line[0] && strcmp(r->line, r->serial) != 0 ? r->line : r->parent, ret, e);
+}
+
+static enum status cert_add(struct db *db, const struct change *c, const struct descent *d, bool *ret_added,
+			    struct error *e)
+{
+	const struct cert_row *r = &c->cert;
+	AUTO(query_done) struct query q = query_of(db, SQL_CERT_ADD);
+	query_text(&q, r->serial);
+	query_blob(&q, buf_slice(&r->der));
+	query_text(&q, text_or_empty(r->subject));
+	query_text(&q, text_or_empty(r->sans));
+	query_text(&q, text_or_empty(r->provisioner_id));
+	query_text(&q, text_or_empty(r->provisioner_name));
+	query_int(&q, r->provisioner_type);
+	query_blob(&q, slice_of(r->key_fingerprint, sizeof(r->key_fingerprint)));
+	query_int(&q, r->not_before.s);
+	query_int(&q, r->not_after.s);
+	query_int(&q, r->granted_s);
+	query_text(&q, c->kind == CHANGE_ISSUE ? NULL : r->parent);
+	query_int(&q, d->line);
+	query_int(&q, d->generation);
+	query_int(&q, r->created.s);
+	return query_row(&q, ret_added, e);
+}
+
+/* The serial is taken. A change without a token that is tried again finds itself; anything else is a broken source of
+ * random numbers. */
+static enum status cert_is_own(struct db *db, const struct cert_row *r, struct error *e)
+{
+	bool found;
+	AUTO(query_done) struct query q = query_of(db, SQL_CERT_DER);
+	query_text(&q, r->serial);
+	if (query_row(&q, &found, e))
+		return e->status;
+	if (found && slice_eq(query_get_blob(&q, 0), buf_slice(&r->der)))
+		return ST_OK;
+	return error_set(e, ST_CONFLICT, "serial %s belongs to another certificate", r->serial);
+}
+
+static enum status cert_give(struct db *db, const struct change *c, enum outcome *ret, struct error *e)
+{
+	const struct cert_row *r = &c->cert;
+	bool blocked, revoked = false, added;
+	{
+		AUTO(query_done) struct query q = query_of(db, SQL_KEY_BLOCKED);
+		query_blob(&q, slice_of(r->key_fingerprint, sizeof(r->key_fingerprint)));
+		if (query_row(&q, &blocked, e))
+			return e->status;
+	}
+	if (c->kind != CHANGE_ISSUE && exists(db, SQL_REVOCATION, r->parent, &revoked, e))
+		return e->status;
+	if (blocked || revoked) {
+		*ret = blocked ? OUTCOME_KEY_BLOCKED : OUTCOME_PARENT_REVOKED;
+		return ST_OK;
+	}
+	struct descent d = { 0 };
+	if (descent_find(db, c, &d, e))
+		return e->status;
+	if (d.closed) {
+		*ret = OUTCOME_LINE_CLOSED;
+		return ST_OK;
+	}
+	*ret = OUTCOME_DONE;
+	if (cert_add(db, c, &d, &added, e))
+		return e->status;
+	return added ? ST_OK : cert_is_own(db, r, e);
+}
+
+struct revocation {
+	const char *serial, *reason, *provisioner, *token;
+	int reason_code;
+	bool mtls;
+	struct wall at;
+};
+
+static enum status revocation_add(struct db *db, const struct revocation *r, bool *ret_added, struct error *e)
+{
+	AUTO(query_done) struct query q = query_of(db, SQL_REVOCATION_ADD);
+	query_text(&q, r->serial);
+	query_int(&q, r->reason_code);
+	query_text(&q, text_or_empty(r->reason));
+	query_text(&q, text_or_empty(r->provisioner));
+	query_int(&q, r->mtls);
+	query_text(&q, r->token);
+	query_int(&q, r->at.s);
+	return query_row(&q, ret_added, e);
+}
+
+static enum status revoke(struct db *db, const struct change *c, bool keeps_revocations, enum outcome *ret,
+			  struct error *e)
+{
+	bool added = false;
+	const struct revocation r = { c->serial, c->reason, c->provisioner_id, c->token_id, c->reason_code,
+				      c->mtls,	 c->at };
+	if (keeps_revocations && revocation_add(db, &r, &added, e))
+		return e->status;
+	*ret = !keeps_revocations ? OUTCOME_UNSUPPORTED : added ? OUTCOME_DONE : OUTCOME_ALREADY_REVOKED;
+	return ST_OK;
+}
+
+static enum status decide(struct db *db, const struct change *c, bool keeps_revocations, enum outcome *ret,
+			  struct error *e)
+{
+	bool used = false, own = false, cleared;
+	if (c->token_id && token_use(db, c, &used, &own, e))
+		return e->status;
+	*ret = used && !own ? OUTCOME_TOKEN_USED : OUTCOME_DONE;
+	if (used || c->kind == CHANGE_BURN)
+		return ST_OK;
+	enum status st = c->kind == CHANGE_REVOKE ? revoke(db, c, keeps_revocations, ret, e) : cert_give(db, c, ret, e);
+	if (st || *ret == OUTCOME_DONE || !c->token_id || !gives_certificate(c->kind))
+		return st;
+	AUTO(query_done) struct query q = query_of(db, SQL_TOKEN_CLEAR); /* used, but it gave nothing */
+	query_text(&q, c->token_id);
+	return query_row(&q, &cleared, e);
+}
+
+static enum status step(struct db *db, enum sql id, struct error *e)
+{
+	bool row;
+	AUTO(query_done) struct query q = query_of(db, id);
+	return query_row(&q, &row, e);
+}
+
+enum status apply_change(struct db *db, const struct change *c, bool keeps_revocations, enum outcome *ret,
+			 struct error *e)
+{
+	enum outcome outcome = OUTCOME_COUNT;
+	if (change_check(c, e) || step(db, SQL_SAVEPOINT, e))
+		return e->status;
+	enum status st = decide(db, c, keeps_revocations, &outcome, e);
+	if (apply_fatal(st))
+		return st;
+	struct error undo;
+	if ((st && step(db, SQL_UNDO, &undo)) || step(db, SQL_RELEASE, &undo)) {
+		*e = undo;
+		return error_wrap(e, "savepoint");
+	}
+	if (!st)
+		*ret = outcome;
+	return st;
+}
+
+enum status apply_revocation(struct db *db, const char *serial, int reason_code, const char *reason, struct wall at,
+			     bool *ret_new, struct error *e)
+{
+	const struct revocation r = { .serial = serial, .reason = reason, .reason_code = reason_code, .at = at };
+	if (!serial_ok(serial))
+		return error_set(e, ST_INVALID, "the revoked serial is not a decimal number");
+	return revocation_add(db, &r, ret_new, e);
+}

@@ -1,0 +1,91 @@
+/* inner.h - what the store's parts share. Lock order: db_lock, then lock; never the other way round. */
+#pragma once
+#include "store/db.h"
+#include "store/folder.h"
+#include "store/prune.h"
+#include "store/store.h"
+#include <pthread.h>
+
+enum {
+	BATCH_MAX = 256, /* changes in one transaction */
+	QUEUE_DEFAULT = 4096,
+	READERS_MAX = 4,	 /* connections; a read takes microseconds, more threads wait for their turn */
+	CHECKPOINT_PAGES = 2048, /* log pages (8 MiB) after which they are brought into the database */
+};
+
+struct pending {
+	struct change *change;
+	store_done_fn *done;
+	void *ctx;
+};
+
+/* The batch that is being decided. Errors stand last and apart: their pages are touched only when there is one. */
+struct batch {
+	size_t n;
+	struct pending v[BATCH_MAX];
+	enum status st[BATCH_MAX];
+	enum outcome outcome[BATCH_MAX];
+	struct error e[BATCH_MAX];
+};
+
+/* Work of another kind for the writer's thread, waited for by the caller, on whose stack it lies. */
+struct task {
+	enum status (*run)(struct store *s, void *ctx, struct error *e);
+	void *ctx;
+	struct error *e;
+	enum status st;
+	bool done;
+	struct task *next;
+};
+
+struct readers {
+	pthread_mutex_t lock;
+	pthread_cond_t given;
+	struct db *idle[READERS_MAX];
+	size_t idle_n, out_n;
+};
+
+struct store {
+	enum store_kind kind;
+	const struct clock *clock;
+	struct prune_rule rule;
+	int64_t prune_interval_ns; /* 0: only when asked */
+	struct folder folder;
+	struct wall created;
+
+	/* The writer's connection; NULL after an I/O error, until the next batch. A store in memory has no other. */
+	pthread_mutex_t db_lock;
+	struct db *db;
+
+	pthread_mutex_t lock; /* of what follows */
+	pthread_cond_t wake, task_done;
+	struct pending *ring;
+	size_t ring_max, ring_at, ring_n;
+	struct task *tasks;
+	bool closing;
+	struct store_stats counters; /* commits, changes, largest_batch, pruned */
+
+	/* The writer's own */
+	pthread_t thread;
+	struct batch *batch;
+	struct prune_cursor cursor;
+	bool prune_more;
+	struct mono prune_at;
+
+	struct readers readers;
+};
+
+/* writer.c */
+void *writer_main(void *store);
+/* Runs the task on the writer's thread and waits for it. */
+enum status writer_run(struct store *s, struct task *t);
+/* For tasks, under db_lock: a connection that works, opened anew where the last one failed. */
+MUST_USE enum status writer_ready(struct store *s, struct error *e);
+/* After a failure that lost a transaction. Tells the store's file in e. */
+enum status writer_lost(struct store *s, struct error *e);
+enum status writer_prune(struct store *s, int64_t *ret_removed, bool *ret_more, struct error *e);
+
+/* readers.c: a connection for reading, for the time between take and give. sound: false where it failed. */
+MUST_USE enum status readers_take(struct store *s, struct db **ret, struct error *e);
+void readers_give(struct store *s, struct db *db, bool sound);
+void readers_done(struct store *s);

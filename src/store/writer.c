@@ -1,0 +1,266 @@
+/* writer.c - the one thread that writes. It takes whatever waits, up to BATCH_MAX changes, decides them in one
+ * transaction, and answers when COMMIT has returned, which with synchronous=FULL means fsync'ed.
+ *
+ *   wait ──changes──> decide ──> answer ──log is long──> checkpoint ─┐
+ *    ^ ├───task─────> run, wake its caller ──────────────────────────┤
+ *    │ └─idle, due──> one pruning step ──────────────────────────────┤
+ *    └──────────────────────────────────────────────────────────────┘
+ *
+ * After an I/O error the connection is closed, and opened anew before the next batch. Opening then brings the whole log
+ * into the database file and empties it: pages whose fsync failed may sit in the kernel's cache marked clean, and a
+ * commit appended behind such a page would be lost with it in a power cut. */
+#include "store/inner.h"
+
+#include "base/duration.h"
+#include "store/apply.h"
+#include "store/schema.h"
+#include <stdlib.h>
+#include <time.h>
+
+enum work { WORK_BATCH, WORK_TASK, WORK_PRUNE, WORK_END };
+
+static const struct error no_error;
+
+enum status writer_ready(struct store *s, struct error *e)
+{
+	if (s->db)
+		return ST_OK;
+	AUTO(db_free_p) struct db *db = NULL;
+	if (db_new(s->folder.database, DB_WRITER, &db, e) || schema_check(db, e) || db_set_durable(db, e) ||
+	    db_checkpoint(db, true, e)) {
+		if (e->status ==
+		    ST_INVALID) /* it was ours when we opened it: now the disk is at fault, not the request */
+			e->status = ST_IO;
+		return error_wrap(e, "database %s", s->folder.database);
+	}
+	s->db = TAKE(db);
+	return ST_OK;
+}
+
+enum status writer_lost(struct store *s, struct error *e)
+{
+	struct error ignored;
+	if (!sqlite3_get_autocommit(s->db->h))
+		st_ignore(db_exec(s->db, "ROLLBACK", &ignored), "the connection goes next");
+	if (s->kind == STORE_MEMORY)
+		return error_wrap(e, "database in memory");
+	db_free(TAKE(s->db));
+	return error_wrap(e, "database %s", s->folder.database);
+}
+
+static enum status step(struct db *db, enum sql id, struct error *e)
+{
+	bool row;
+	AUTO(query_done) struct query q = query_of(db, id);
+	return query_row(&q, &row, e);
+}
+
+static enum status batch_decide(struct store *s, struct batch *b, struct error *e)
+{
+	if (step(s->db, SQL_BEGIN, e))
+		return e->status;
+	for (size_t i = 0; i < b->n; i++) {
+		b->st[i] = apply_change(s->db, b->v[i].change, s->kind != STORE_MEMORY, &b->outcome[i], &b->e[i]);
+		if (apply_fatal(b->st[i])) {
+			*e = b->e[i];
+			return e->status;
+		}
+	}
+	return step(s->db, SQL_COMMIT, e);
+}
+
+/* All of the batch fails for one reason, which is none of the request's. */
+static void batch_fail(struct batch *b, struct error *e)
+{
+	error_hint(e, "the certificate authority cannot record this now; try again later");
+	for (size_t i = 0; i < b->n; i++) {
+		b->st[i] = e->status;
+		b->e[i] = *e;
+	}
+}
+
+static void batch_answer(struct batch *b)
+{
+	for (size_t i = 0; i < b->n; i++) {
+		bool ok = b->st[i] == ST_OK;
+		b->v[i].done(b->v[i].ctx, b->st[i], ok ? b->outcome[i] : OUTCOME_COUNT, ok ? &no_error : &b->e[i]);
+		change_free(b->v[i].change);
+	}
+	b->n = 0;
+}
+
+static void batch_run(struct store *s, struct batch *b)
+{
+	struct error e;
+	pthread_mutex_lock(&s->db_lock);
+	enum status st = writer_ready(s, &e);
+	if (!st) {
+		st = batch_decide(s, b, &e);
+		if (st)
+			st = writer_lost(s, &e);
+	}
+	pthread_mutex_unlock(&s->db_lock);
+	if (st) {
+		batch_fail(b, &e);
+	} else {
+		pthread_mutex_lock(&s->lock);
+		s->counters.commits++;
+		s->counters.changes += (int64_t)b->n;
+		if ((int64_t)b->n > s->counters.largest_batch)
+			s->counters.largest_batch = (int64_t)b->n;
+		pthread_mutex_unlock(&s->lock);
+	}
+	batch_answer(b);
+}
+
+/* After the answers, so that nobody waits for it who was already served. What cannot be brought over stays in the log,
+ * and the next batch, opening anew, tells why. */
+static void checkpoint(struct store *s)
+{
+	struct error e;
+	pthread_mutex_lock(&s->db_lock);
+	if (s->db && s->db->wal_pages >= CHECKPOINT_PAGES) {
+		s->db->wal_pages = 0;
+		if (db_checkpoint(s->db, false, &e))
+			st_ignore(writer_lost(s, &e), "nobody waits for this; the next batch meets the same error");
+	}
+	pthread_mutex_unlock(&s->db_lock);
+}
+
+enum status writer_prune(struct store *s, int64_t *ret_removed, bool *ret_more, struct error *e)
+{
+	pthread_mutex_lock(&s->db_lock);
+	enum status st = writer_ready(s, e);
+	if (!st) {
+		st = prune_step(s->db, &s->rule, clock_wall(s->clock), &s->cursor, ret_removed, ret_more, e);
+		if (st)
+			st = writer_lost(s, e);
+	}
+	pthread_mutex_unlock(&s->db_lock);
+	if (!st) {
+		pthread_mutex_lock(&s->lock);
+		s->counters.pruned += *ret_removed;
+		pthread_mutex_unlock(&s->lock);
+	}
+	return st;
+}
+
+static void prune_in_background(struct store *s)
+{
+	struct error e;
+	int64_t removed;
+	if (writer_prune(s, &removed, &s->prune_more, &e))
+		s->prune_more = false; /* the next interval tries again */
+	if (!s->prune_more)
+		s->prune_at.ns = clock_mono(s->clock).ns + s->prune_interval_ns;
+}
+
+static bool prune_due(const struct store *s, int64_t *ret_wait_ns)
+{
+	*ret_wait_ns = -1;
+	if (!s->prune_interval_ns)
+		return false;
+	*ret_wait_ns = s->prune_at.ns - clock_mono(s->clock).ns;
+	return s->prune_more || *ret_wait_ns <= 0;
+}
+
+/* Sleeps until woken, or for wait_ns (< 0: no bound). How long to sleep is the kernel's business, hence its clock. */
+static void sleep_for(struct store *s, int64_t wait_ns)
+{
+	struct timespec until;
+	if (wait_ns < 0) {
+		pthread_cond_wait(&s->wake, &s->lock);
+		return;
+	}
+	clock_gettime(CLOCK_MONOTONIC, &until);
+	int64_t ns = until.tv_nsec + wait_ns % DURATION_S;
+	until.tv_sec += wait_ns / DURATION_S + ns / DURATION_S;
+	until.tv_nsec = ns % DURATION_S;
+	pthread_cond_timedwait(&s->wake, &s->lock, &until);
+}
+
+static void ring_drain(struct store *s, struct batch *b)
+{
+	for (b->n = 0; b->n < BATCH_MAX && s->ring_n > 0; b->n++) {
+		b->v[b->n] = s->ring[s->ring_at];
+		s->ring_at = (s->ring_at + 1) % s->ring_max;
+		s->ring_n--;
+	}
+}
+
+static enum work next_work(struct store *s, struct task **ret_task)
+{
+	enum work work;
+	pthread_mutex_lock(&s->lock);
+	for (;;) {
+		int64_t wait_ns;
+		if (s->tasks) {
+			*ret_task = s->tasks;
+			s->tasks = s->tasks->next;
+			work = WORK_TASK;
+			break;
+		}
+		if (s->ring_n > 0) {
+			ring_drain(s, s->batch);
+			work = WORK_BATCH;
+			break;
+		}
+		if (s->closing) {
+			work = WORK_END;
+			break;
+		}
+		if (prune_due(s, &wait_ns)) {
+			work = WORK_PRUNE;
+			break;
+		}
+		sleep_for(s, wait_ns);
+	}
+	pthread_mutex_unlock(&s->lock);
+	return work;
+}
+
+static void task_run(struct store *s, struct task *t)
+{
+	enum status st = t->run(s, t->ctx, t->e);
+	pthread_mutex_lock(&s->lock);
+	t->st = st;
+	t->done = true;
+	pthread_cond_broadcast(&s->task_done);
+	pthread_mutex_unlock(&s->lock);
+}
+
+void *writer_main(void *store)
+{
+	struct store *s = store;
+	struct task *task = NULL;
+	for (;;) {
+		switch (next_work(s, &task)) {
+		case WORK_BATCH:
+			batch_run(s, s->batch);
+			break;
+		case WORK_TASK:
+			task_run(s, task);
+			break;
+		case WORK_PRUNE:
+			prune_in_background(s);
+			break;
+		case WORK_END:
+			return NULL;
+		}
+		checkpoint(s);
+	}
+}
+
+enum status writer_run(struct store *s, struct task *t)
+{
+	pthread_mutex_lock(&s->lock);
+	struct task **last = &s->tasks;
+	while (*last)
+		last = &(*last)->next;
+	*last = t;
+	pthread_cond_signal(&s->wake);
+	while (!t->done)
+		pthread_cond_wait(&s->task_done, &s->lock);
+	pthread_mutex_unlock(&s->lock);
+	return t->st;
+}
