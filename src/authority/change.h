@@ -27,34 +27,34 @@ enum outcome {
 const char *outcome_name(enum outcome o);
 
 /* A certificate as the store keeps it. Serials are decimal text, as in the peer's tables. All strings owned, never
- * NULL after cert_row_init; sans are joined by '\n'. */
+ * NULL once cert_row_of has filled them; sans are joined by '\n'. */
 struct cert_row {
 	char serial[SERIAL_TEXT];
 	struct buf der;
 	char *subject; /* common name */
 	char *sans;
 	char *provisioner_id, *provisioner_name;
-	int provisioner_type;      /* 0: none */
+	int provisioner_type; /* 0: none */
 	uint8_t key_fingerprint[32];
 	struct wall not_before, not_after;
-	int64_t granted_s;         /* the span that was granted, before clamping to the issuer */
-	char parent[SERIAL_TEXT];  /* "" for the first of a line */
-	char line[SERIAL_TEXT];    /* serial of the first certificate of the line */
-	int64_t generation;        /* 0 for the first */
+	int64_t granted_s;	  /* the span that was granted, before clamping to the issuer */
+	char parent[SERIAL_TEXT]; /* "" for the first of a line */
+	char line[SERIAL_TEXT];	  /* serial of the first certificate of the line */
+	int64_t generation;	  /* 0 for the first */
 	struct wall created;
 };
 
 struct change {
 	enum change_kind kind;
-	char *token_id;          /* key of the used-token record, or NULL: no token is the way in */
+	char *token_id; /* key of the used-token record, or NULL: no token is the way in */
 	struct wall token_exp;
-	struct cert_row cert;    /* ISSUE, RENEW, REKEY */
+	struct cert_row cert; /* ISSUE, RENEW, REKEY */
 	/* REVOKE */
 	char serial[SERIAL_TEXT];
 	int reason_code;
-	char *reason, *provisioner_id;
+	char *reason, *provisioner_id; /* never NULL in a REVOKE */
 	bool mtls;
-	struct wall at;          /* when the change was decided */
+	struct wall at; /* when the change was decided */
 };
 
 struct change *change_new(enum change_kind kind); /* NULL: out of memory */
@@ -65,6 +65,7 @@ static inline void change_free_p(struct change **c)
 }
 void cert_row_done(struct cert_row *r);
 
-/* Fills a row's facts (serial, DER, subject, SANs, key fingerprint, dates, provisioner extension) from a certificate;
- * parent, line, generation and granted_s are set for the first of a line. */
+/* Fills a row's facts (serial, DER, subject, SANs, key fingerprint, dates, and the provisioner as far as the
+ * certificate's extension tells) from a certificate; parent, line, generation and granted_s are set for the first of a
+ * line. */
 MUST_USE enum status cert_row_of(const struct cert *c, struct wall created, struct cert_row *ret, struct error *e);

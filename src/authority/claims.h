@@ -20,7 +20,7 @@ struct claims_patch {
 	struct claims v;
 };
 
-/* If only the default is given and lies outside the inherited bounds, the bound follows it. ST_INVALID names the
- * member: min > max, default outside, a duration <= 0. */
+/* A bound that is inherited follows a default that is given and lies outside it. ST_INVALID names the member of the
+ * JSON object: min > max, default outside, a duration <= 0. */
 MUST_USE enum status claims_merge(const struct claims *base, const struct claims_patch *patch, struct claims *ret,
-                                  struct error *e);
+				  struct error *e);

@@ -13,10 +13,11 @@ struct revoke_request {
 /* Shape of the request, before any authority is looked at: serial present and a number, reasonCode 0..10, passive.
  * ret_serial: decimal. */
 MUST_USE enum status revoke_check(const struct revoke_request *r, char ret_serial[SERIAL_TEXT], struct verdict *v,
-                                  struct error *e);
+				  struct error *e);
 
-/* Exactly one of auth (token) and peer (mTLS certificate) is not NULL. A token whose sub does not fit is refused, and
- * the change is then a CHANGE_BURN for it (v says why); else CHANGE_REVOKE. */
-MUST_USE enum status revoke_decide(const struct revoke_request *r, const char *serial,
-                                   const struct authorization *auth, const struct cert *peer, struct wall now,
-                                   struct change **ret, struct verdict *v, struct error *e);
+/* Exactly one of auth (token) and peer (mTLS certificate) is not NULL (else ST_BUG). A token whose sub does not fit is
+ * refused, and the change is then a CHANGE_BURN for it (v says why); a peer that does not fit is refused and *ret is
+ * NULL; else CHANGE_REVOKE. serial: what revoke_check gave. */
+MUST_USE enum status revoke_decide(const struct revoke_request *r, const char *serial, const struct authorization *auth,
+				   const struct cert *peer, struct wall now, struct change **ret, struct verdict *v,
+				   struct error *e);
