@@ -18,6 +18,6 @@ MUST_USE enum status due_parse(struct slice s, struct due_rule *ret, struct erro
 
 bool due_needs_renewal(const struct due_rule *r, struct wall not_before, struct wall not_after, struct wall now);
 
-/* `ca renew --expires-in D`: renew where remaining <= D + jitter, jitter uniform in [0, D/20); chance is a uniform 64-bit
- * number. (spec/client.md §6.3) */
+/* `ca renew --expires-in D`: renew where remaining <= D + jitter, jitter uniform in [0, D/20); chance is a uniform
+ * 64-bit number. (spec/client.md §6.3) */
 bool due_expires_in(int64_t expires_in_ns, uint64_t chance, struct wall not_after, struct wall now);
