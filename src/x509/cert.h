@@ -2,14 +2,16 @@
 #pragma once
 #include "base/buf.h"
 #include "base/wall.h"
+#include "crypto/sign.h"
 #include "x509/ext.h"
 #include "x509/san.h"
 #include <openssl/types.h>
 
 enum {
-	CERT_MAX = 64 * 1024,       /* one certificate's DER */
-	CERT_BUNDLE_MAX = 4 << 20,  /* a PEM file */
-	CERT_CHAIN_MAX = 1000,      /* certificates in a file */
+	CERT_MAX = 64 * 1024,	   /* one certificate's DER */
+	CERT_BUNDLE_MAX = 4 << 20, /* a PEM file */
+	CERT_CHAIN_MAX = 1000,	   /* certificates in a file */
+	CERT_EXTENSIONS_MAX = 128,
 	SERIAL_TEXT = 64,
 };
 
@@ -18,21 +20,27 @@ struct cert;
 /* Everything borrowed from the certificate. */
 struct cert_facts {
 	struct slice der, tbs, serial /* INTEGER content */, issuer, subject, spki; /* DER, spans of der */
-	struct slice extensions; /* content of the Extensions SEQUENCE; empty where none */
+	struct slice signature_alg;						    /* DER AlgorithmIdentifier */
+	struct slice signature;							    /* the bits */
+	struct slice extensions;		       /* content of the Extensions SEQUENCE; empty where none */
 	struct slice subject_key_id, authority_key_id; /* contents; empty where absent */
 	struct wall not_before, not_after;
-	char serial_text[SERIAL_TEXT]; /* decimal */
+	char serial_text[SERIAL_TEXT];		      /* decimal */
 	const char *common_name, *issuer_common_name; /* "" where none */
 	const struct san_list *sans;
 	bool is_ca, has_key_usage, has_ext_key_usage, eku_server_auth, eku_client_auth, eku_any;
-	int path_len; /* -1: none */
+	int path_len;	    /* -1: none */
 	unsigned key_usage; /* mask */
 	bool has_provisioner;
 	struct provisioner_ext provisioner;
 	bool self_issued; /* subject equals issuer */
 };
 
-/* ST_INVALID: not one certificate, trailing bytes, serial longer than 20 octets (RFC 5280 §4.1.2.2) or negative. */
+/* Reads one certificate (RFC 5280 §4.1); everything in it is taken for hostile.
+ * ST_INVALID: not one certificate in strict DER, trailing bytes, serial longer than 20 octets (§4.1.2.2) or negative
+ * (zero passes), the same extension twice or more than CERT_EXTENSIONS_MAX of them (§4.2), an extension that is shown
+ * in the facts and is malformed, a public key that OpenSSL cannot read. ST_LIMIT: larger than CERT_MAX, too many names.
+ */
 MUST_USE enum status cert_parse(struct slice der, struct cert **ret, struct error *e);
 MUST_USE enum status cert_of_x509(X509 *x, struct cert **ret, struct error *e); /* takes its own reference */
 struct cert *cert_ref(struct cert *c);
@@ -43,8 +51,14 @@ static inline void cert_unref_p(struct cert **c)
 }
 
 const struct cert_facts *cert_facts(const struct cert *c);
-X509 *cert_x509(const struct cert *c);       /* borrowed */
-EVP_PKEY *cert_key(const struct cert *c);    /* borrowed; the public key */
+X509 *cert_x509(const struct cert *c);	  /* borrowed */
+EVP_PKEY *cert_key(const struct cert *c); /* borrowed; the public key, never NULL */
+
+/* The algorithm it was signed with, from its AlgorithmIdentifier. ST_INVALID where it is none of ours. */
+MUST_USE enum status cert_sign_alg(const struct cert *c, enum sign_alg *ret, struct error *e);
+/* "ECDSA-SHA256", "SHA1-RSA", ...: the name of a DER AlgorithmIdentifier as `inspect` prints it, into out where it is
+ * none of ours (the dotted OID). */
+const char *alg_name(struct slice alg, char out[OID_TEXT]);
 
 /* The certificate's signature verifies under issuer's key. ST_DENIED where not. */
 MUST_USE enum status cert_signed_by(const struct cert *c, const struct cert *issuer, struct error *e);
@@ -60,8 +74,9 @@ struct chain {
 void chain_done(struct chain *c);
 MUST_USE enum status chain_add(struct chain *c, struct cert *cert /* referenced */, struct error *e);
 
-/* All CERTIFICATE blocks of PEM text (other blocks are skipped), or one DER certificate.
- * ST_INVALID: none ("does not contain a valid PEM encoded certificate") or a broken one. */
+/* The first CERT_CHAIN_MAX certificates at most (ST_LIMIT beyond): all CERTIFICATE blocks of PEM text (other blocks are
+ * skipped), or one DER certificate. ST_INVALID: none ("does not contain a valid PEM encoded certificate") or a broken
+ * one. */
 MUST_USE enum status chain_parse(struct slice in, struct chain *ret, struct error *e);
 void chain_format_pem(const struct chain *c, struct buf *out);
 void cert_format_pem(const struct cert *c, struct buf *out);

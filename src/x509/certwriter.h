@@ -6,10 +6,10 @@
 #include "crypto/sign.h"
 
 struct cert_draft {
-	struct slice serial;     /* unsigned magnitude, big-endian */
-	struct slice issuer;     /* DER Name */
-	struct slice subject;    /* DER Name */
-	struct slice spki;       /* DER SubjectPublicKeyInfo */
+	struct slice serial;  /* unsigned magnitude, big-endian */
+	struct slice issuer;  /* DER Name */
+	struct slice subject; /* DER Name */
+	struct slice spki;    /* DER SubjectPublicKeyInfo */
 	struct wall not_before, not_after;
 	struct slice extensions; /* DER Extensions one after the other; empty: none */
 };

@@ -2,6 +2,7 @@
  * other, so that a profile is a run of calls and a renewal copies bytes. */
 #pragma once
 #include "base/buf.h"
+#include "x509/der.h"
 #include "x509/san.h"
 
 #define OID_KEY_USAGE "2.5.29.15"
@@ -13,32 +14,36 @@
 #define OID_PROVISIONER "1.3.6.1.4.1.37476.9000.64.1"
 #define OID_SERVER_AUTH "1.3.6.1.5.5.7.3.1"
 #define OID_CLIENT_AUTH "1.3.6.1.5.5.7.3.2"
+#define OID_ANY_EXT_KEY_USAGE "2.5.29.37.0"
 
 enum key_usage { /* bit numbers of RFC 5280 §4.2.1.3, as a mask 1 << n */
-	KU_DIGITAL_SIGNATURE = 1 << 0,
-	KU_CONTENT_COMMITMENT = 1 << 1,
-	KU_KEY_ENCIPHERMENT = 1 << 2,
-	KU_DATA_ENCIPHERMENT = 1 << 3,
-	KU_KEY_AGREEMENT = 1 << 4,
-	KU_KEY_CERT_SIGN = 1 << 5,
-	KU_CRL_SIGN = 1 << 6,
-	KU_ENCIPHER_ONLY = 1 << 7,
-	KU_DECIPHER_ONLY = 1 << 8,
+		 KU_DIGITAL_SIGNATURE = 1 << 0,
+		 KU_CONTENT_COMMITMENT = 1 << 1,
+		 KU_KEY_ENCIPHERMENT = 1 << 2,
+		 KU_DATA_ENCIPHERMENT = 1 << 3,
+		 KU_KEY_AGREEMENT = 1 << 4,
+		 KU_KEY_CERT_SIGN = 1 << 5,
+		 KU_CRL_SIGN = 1 << 6,
+		 KU_ENCIPHER_ONLY = 1 << 7,
+		 KU_DECIPHER_ONLY = 1 << 8,
 };
 
 void ext_add(struct buf *out, const char *oid, bool critical, struct slice value);
 void ext_add_key_usage(struct buf *out, unsigned mask); /* critical */
 void ext_add_ext_key_usage(struct buf *out, const char *const *oids, size_t n);
 void ext_add_basic_constraints(struct buf *out, bool is_ca, int path_len); /* critical; path_len < 0: none */
+/* SHA-1 of the subjectPublicKey bits (§4.2.1.2 (1)). */
+enum { KEY_ID_BYTES = 20 };
+MUST_USE enum status ext_key_id(struct slice spki, uint8_t out[KEY_ID_BYTES], struct error *e);
 MUST_USE enum status ext_add_subject_key_id(struct buf *out, struct slice spki, struct error *e); /* §4.2.1.2 (1) */
 void ext_add_authority_key_id(struct buf *out, struct slice issuer_key_id);
 MUST_USE enum status ext_add_san(struct buf *out, const struct san_list *l, bool critical, struct error *e);
 
 /* The provisioner extension (spec/server.md §3.5). */
 struct provisioner_ext {
-	int type;                   /* 1 JWK ... 11 Nebula */
+	int type; /* 1 JWK ... 11 Nebula */
 	char name[256];
-	char credential_id[256];    /* "" where none */
+	char credential_id[256]; /* "" where none */
 };
 void ext_add_provisioner(struct buf *out, const struct provisioner_ext *p);
 MUST_USE enum status ext_parse_provisioner(struct slice value, struct provisioner_ext *ret, struct error *e);
@@ -46,7 +51,7 @@ const char *provisioner_type_name(int type); /* "JWK"; NULL where unknown */
 
 /* One extension of a certificate, as walked. */
 struct ext {
-	char oid[64]; /* dotted */
+	char oid[OID_TEXT]; /* dotted */
 	bool critical;
 	struct slice value; /* OCTET STRING content */
 	struct slice whole; /* the complete Extension */

@@ -7,10 +7,12 @@ enum san_type { SAN_DNS, SAN_EMAIL, SAN_IP, SAN_URI, SAN_OTHER };
 
 struct san {
 	enum san_type type;
-	char *text;     /* as printed; IP in canonical form. Holds no NUL and no control characters */
+	char *text;	/* as printed; IP in canonical form. Holds no NUL and no control characters */
 	uint8_t ip[16]; /* network order */
-	uint8_t ip_n;   /* 4 or 16 for SAN_IP */
+	uint8_t ip_n;	/* 4 or 16 for SAN_IP */
 };
+
+enum { SAN_TEXT_MAX = 2048, SAN_LIST_MAX = 1000 };
 
 struct san_list {
 	struct san *v;
@@ -29,5 +31,7 @@ bool san_list_same(const struct san_list *a, const struct san_list *b, enum san_
 
 /* Content of the extension's OCTET STRING (GeneralNames): all DNS, then e-mail, IP, URI, order kept inside each. */
 MUST_USE enum status san_list_encode(const struct san_list *l, struct buf *out, struct error *e);
-/* Reads GeneralNames; kinds that we do not print become SAN_OTHER with a text such as "otherName". */
+/* Reads GeneralNames as they stand in a certificate. ST_INVALID: broken, an address of neither 4 nor 16 bytes, a name
+ * that is not printable ASCII; ST_LIMIT: more than SAN_LIST_MAX. Kinds that we do not print
+ * become SAN_OTHER with a text such as "otherName". */
 MUST_USE enum status san_list_decode(struct slice general_names, struct san_list *ret, struct error *e);

@@ -1,0 +1,54 @@
+#include "x509/profile.h"
+
+#include "crypto/keys.h"
+
+static const char *const tls_usages[] = { OID_SERVER_AUTH, OID_CLIENT_AUTH };
+
+enum status profile_leaf(EVP_PKEY *key, struct slice spki, struct slice issuer_key_id, const struct san_list *sans,
+			 bool subject_is_empty, const struct provisioner_ext *prov, struct buf *out, struct error *e)
+{
+	bool rsa = key_facts_of(key).kind == KEY_RSA;
+	ext_add_key_usage(out, KU_DIGITAL_SIGNATURE | (rsa ? KU_KEY_ENCIPHERMENT : 0));
+	ext_add_ext_key_usage(out, tls_usages, COUNT_OF(tls_usages));
+	if (ext_add_subject_key_id(out, spki, e))
+		return e->status;
+	if (issuer_key_id.n)
+		ext_add_authority_key_id(out, issuer_key_id);
+	/* RFC 5280 §4.2.1.6: "If the subject field contains an empty sequence, then the issuing CA MUST include a
+	 * subjectAltName extension that is marked as critical." */
+	if (sans && sans->n && ext_add_san(out, sans, subject_is_empty, e))
+		return e->status;
+	if (prov)
+		ext_add_provisioner(out, prov);
+	return buf_check(out, e);
+}
+
+enum status profile_ca(struct slice spki, int path_len, struct slice issuer_key_id, struct buf *out, struct error *e)
+{
+	ext_add_key_usage(out, KU_KEY_CERT_SIGN | KU_CRL_SIGN);
+	ext_add_basic_constraints(out, true, path_len);
+	if (ext_add_subject_key_id(out, spki, e))
+		return e->status;
+	if (issuer_key_id.n)
+		ext_add_authority_key_id(out, issuer_key_id);
+	return buf_check(out, e);
+}
+
+enum status profile_renewed(const struct cert *parent, struct slice issuer_key_id, struct slice rekeyed_spki,
+			    struct buf *out, struct error *e)
+{
+	struct ext x;
+	if (rekeyed_spki.n && ext_add_subject_key_id(out, rekeyed_spki, e))
+		return e->status;
+	if (issuer_key_id.n)
+		ext_add_authority_key_id(out, issuer_key_id);
+	for (struct slice rest = cert_facts(parent)->extensions; rest.n;) {
+		if (ext_next(&rest, &x, e))
+			return e->status;
+		bool made_anew =
+			!strcmp(x.oid, OID_AUTHORITY_KEY_ID) || (rekeyed_spki.n && !strcmp(x.oid, OID_SUBJECT_KEY_ID));
+		if (!made_anew)
+			buf_add_slice(out, x.whole);
+	}
+	return buf_check(out, e);
+}

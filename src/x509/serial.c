@@ -1,0 +1,108 @@
+/* Serial numbers: 160 bits between decimal text and octets. Declared in cert.h. */
+#include "x509/cert.h"
+
+#include "x509/show.h"
+
+enum { SERIAL_OCTETS = 20, SERIAL_INPUT_MAX = 256 };
+
+/* v = v * base + digit; false where that needs more than 20 octets. */
+static bool push_digit(uint8_t v[SERIAL_OCTETS], unsigned base, unsigned digit)
+{
+	unsigned carry = digit;
+	for (size_t i = SERIAL_OCTETS; i-- > 0;) {
+		unsigned x = v[i] * base + carry;
+		v[i] = (uint8_t)x;
+		carry = x >> 8;
+	}
+	return carry == 0;
+}
+
+/* v = v / 10; returns the remainder. */
+static unsigned pop_digit(uint8_t v[SERIAL_OCTETS])
+{
+	unsigned rest = 0;
+	for (size_t i = 0; i < SERIAL_OCTETS; i++) {
+		unsigned x = rest << 8 | v[i];
+		v[i] = (uint8_t)(x / 10);
+		rest = x % 10;
+	}
+	return rest;
+}
+
+enum status serial_format(struct slice magnitude, char out[SERIAL_TEXT], struct error *e)
+{
+	uint8_t v[SERIAL_OCTETS] = { 0 };
+	char digits[50]; /* 2^160 has 49 */
+	size_t at = sizeof digits;
+	while (magnitude.n && !magnitude.p[0])
+		magnitude.p++, magnitude.n--;
+	/* RFC 5280 §4.1.2.2: "Certificate users MUST be able to handle serialNumber values up to 20 octets." */
+	if (magnitude.n > SERIAL_OCTETS)
+		return error_set(e, ST_INVALID, "serial number is longer than %d octets", SERIAL_OCTETS);
+	if (magnitude.n)
+		memcpy(v + SERIAL_OCTETS - magnitude.n, magnitude.p, magnitude.n);
+	digits[--at] = '\0';
+	do
+		digits[--at] = (char)('0' + pop_digit(v));
+	while (memcmp(v, (uint8_t[SERIAL_OCTETS]){ 0 }, SERIAL_OCTETS) != 0);
+	memcpy(out, digits + at, sizeof digits - at);
+	return ST_OK;
+}
+
+static unsigned digit_value(uint8_t c)
+{
+	if (c >= '0' && c <= '9')
+		return c - '0';
+	c |= 0x20;
+	return c >= 'a' && c <= 'z' ? c - 'a' + 10u : 99;
+}
+
+/* Takes "0x", "0b", "0o" or the "0" of an octal number off the front; returns the base. */
+static unsigned take_base(struct slice *s, bool *ret_prefixed)
+{
+	static const struct {
+		char letter;
+		unsigned base;
+	} prefixes[] = { { 'x', 16 }, { 'b', 2 }, { 'o', 8 } };
+	*ret_prefixed = s->n > 1 && s->p[0] == '0';
+	if (!*ret_prefixed)
+		return 10;
+	for (size_t i = 0; i < COUNT_OF(prefixes); i++)
+		if ((s->p[1] | 0x20) == prefixes[i].letter) {
+			s->p += 2, s->n -= 2;
+			return prefixes[i].base;
+		}
+	s->p++, s->n--;
+	return 8;
+}
+
+enum status serial_normalize(struct slice in, char out[SERIAL_TEXT], struct error *e)
+{
+	uint8_t v[SERIAL_OCTETS] = { 0 };
+	char shown[48];
+	bool separable; /* '_' may stand between a prefix and a digit, and between two digits */
+	struct slice s = in;
+	if (s.n > 1 && s.p[0] == '+')
+		s.p++, s.n--;
+	unsigned base = take_base(&s, &separable);
+	bool good = s.n > 0 && s.n <= SERIAL_INPUT_MAX, fits = true;
+	for (size_t i = 0; good && i < s.n; i++) {
+		if (s.p[i] == '_') {
+			good = separable && i + 1 < s.n;
+			separable = false;
+			continue;
+		}
+		unsigned digit = digit_value(s.p[i]);
+		good = digit < base;
+		fits = fits && push_digit(v, base, digit);
+		separable = true;
+	}
+	if (!good)
+		return error_set(e, ST_INVALID,
+				 "'%s' is not a valid serial number - use a base 10 representation or a base 16 "
+				 "representation with '0x' prefix",
+				 show_cut(in, shown, sizeof shown));
+	if (!fits)
+		return error_set(e, ST_INVALID, "serial number is longer than %d octets", SERIAL_OCTETS);
+	return serial_format(slice_of(v, sizeof v), out, e);
+}
