@@ -20,7 +20,8 @@ void b64_encode(struct buf *out, struct slice in, enum b64_form form)
 		out->failed = ST_LIMIT;
 		return;
 	}
-	char *at = (char *)buf_reserve(out, (in.n + 2) / 3 * 4);
+	size_t tail = in.n % 3; /* exact, so that a ceiling is one */
+	char *at = (char *)buf_reserve(out, in.n / 3 * 4 + (!tail ? 0 : padded(form) ? 4 : tail + 1));
 	if (!at)
 		return;
 	char *start = at;
@@ -74,7 +75,7 @@ enum status b64_decode(struct buf *out, struct slice in, enum b64_form form, str
 	}
 	if (in.n % 4 == 1)
 		return error_set(e, ST_INVALID, "not %s: bad length", what);
-	uint8_t *at = buf_reserve(out, in.n / 4 * 3 + 2);
+	uint8_t *at = buf_reserve(out, in.n / 4 * 3 + (in.n % 4 ? in.n % 4 - 1 : 0));
 	if (!at)
 		return buf_check(out, e);
 	uint32_t v = 0;

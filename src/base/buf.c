@@ -33,7 +33,8 @@ uint8_t *buf_reserve(struct buf *b, size_t n)
 {
 	if (b->failed)
 		return NULL;
-	if (n > b->max || b->n > b->max - n) {
+	size_t max = b->max < SIZE_MAX ? b->max : SIZE_MAX - 1; /* room for the closing NUL */
+	if (n > max || b->n > max - n) {
 		b->failed = ST_LIMIT;
 		return NULL;
 	}
@@ -42,8 +43,8 @@ uint8_t *buf_reserve(struct buf *b, size_t n)
 		size_t cap = b->cap ? b->cap : 64;
 		while (cap < need)
 			cap = cap > SIZE_MAX / 2 ? need : cap * 2;
-		if (cap > b->max + 1)
-			cap = b->max + 1;
+		if (cap > max + 1)
+			cap = max + 1;
 		/* Not realloc: a block that held a secret is wiped before it goes back. */
 		uint8_t *p = malloc(cap);
 		if (!p) {

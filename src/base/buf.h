@@ -29,7 +29,7 @@ void buf_add_slice(struct buf *b, struct slice s);
 void buf_adds(struct buf *b, const char *s);
 void buf_addc(struct buf *b, char c);
 void buf_addf(struct buf *b, const char *fmt, ...) PRINTF_LIKE(2, 3);
-void buf_vaddf(struct buf *b, const char *fmt, va_list ap);
+void buf_vaddf(struct buf *b, const char *fmt, va_list ap) PRINTF_LIKE(2, 0);
 
 /* Room for n more bytes; returns where to write them, or NULL (failed). The caller then adds to b->n what it wrote
  * and calls nothing in between. */

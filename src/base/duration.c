@@ -34,7 +34,9 @@ static bool digit(struct slice s, size_t i)
 static bool term(struct slice *s, int64_t *sum)
 {
 	size_t i = 0, start;
-	int64_t whole = 0, scale = 1, fraction = 0;
+	int64_t whole = 0;
+	uint64_t fraction = 0;
+	double scale = 1;
 	bool any = false, overflow = false;
 
 	for (; digit(*s, i); i++, any = true)
@@ -42,10 +44,10 @@ static bool term(struct slice *s, int64_t *sum)
 		            __builtin_sub_overflow(whole, s->p[i] - '0', &whole);
 	if (i < s->n && s->p[i] == '.') {
 		for (i++; digit(*s, i); i++, any = true) {
-			if (scale > INT64_C(100000000000000000)) /* further digits are below any unit's grain */
+			if (fraction > INT64_MAX / 10) /* further digits are below any unit's grain */
 				continue;
 			scale *= 10;
-			fraction = fraction * 10 + (s->p[i] - '0');
+			fraction = fraction * 10 + (uint64_t)(s->p[i] - '0');
 		}
 	}
 	for (start = i; i < s->n && s->p[i] != '.' && !digit(*s, i);)
@@ -53,7 +55,8 @@ static bool term(struct slice *s, int64_t *sum)
 	int64_t ns = unit_ns(slice_of(s->p + start, i - start));
 	if (!any || !ns || overflow)
 		return false;
-	int64_t part = (int64_t)((long double)fraction * (long double)ns / (long double)scale);
+	/* In doubles, as Go: the same text gives the same nanosecond. */
+	int64_t part = (int64_t)((double)fraction * ((double)ns / scale));
 	if (__builtin_mul_overflow(whole, ns, &whole) || __builtin_sub_overflow(whole, part, &whole) ||
 	    __builtin_add_overflow(*sum, whole, sum))
 		return false;

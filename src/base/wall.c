@@ -101,6 +101,8 @@ enum status wall_parse_rfc3339(struct slice s, struct wall *ret, struct error *e
 	if (!ok || s.n || !wall_of_civil(&c, &t))
 		return error_set(e, ST_INVALID, "not a time such as 2026-11-23T10:51:57Z");
 	t.s -= sign * (zone_h * 3600 + zone_m * 60);
+	if (t.s < WALL_MIN_S || t.s > WALL_MAX_S)
+		return error_set(e, ST_INVALID, "not a time of the years 1 to 9999");
 	*ret = t;
 	return ST_OK;
 }
