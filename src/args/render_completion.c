@@ -43,12 +43,12 @@ static void each_option(struct buf *out, struct rows rows, each_fn *fn, const vo
 				fn(out, &rows.part[k][i], ctx);
 }
 
-/* "'ca'|'ca renew'": every path, for a shell's case. */
+/* "'ca'|'ca renew'": every path, for a shell's case. Without help, so that "step help ca" goes on with ca's. */
 static void all_paths(const struct command_set *set, const char *between, struct buf *out)
 {
 	bool first = true;
 	for (const struct command *const *c = set->commands; *c; c++) {
-		if (!(*c)->path[0] || (*c)->hidden)
+		if (!(*c)->path[0] || (*c)->hidden || !strcmp((*c)->path, "help"))
 			continue;
 		buf_addf(out, "%s'%s'", first ? "" : between, (*c)->path);
 		first = false;

@@ -115,7 +115,7 @@ static void flag_name(struct buf *out, const char *name, struct slice word)
 
 static void synopsis(const struct command_set *set, const struct command *c, struct buf *out)
 {
-	buf_adds(out, ".SH SYNOPSIS\n.ad l\n\\fB");
+	buf_adds(out, ".SH SYNOPSIS\n.ad l\n.nh\n\\fB");
 	text(out, set->program);
 	if (c->path[0]) {
 		buf_addc(out, ' ');
@@ -137,7 +137,7 @@ static void synopsis(const struct command_set *set, const struct command *c, str
 		flag_name(out, c->opts[i].name, opt_value_word(&c->opts[i]));
 		buf_adds(out, c->opts[i].type == OPT_TYPE_LIST ? "]...\n" : "]\n");
 	}
-	buf_adds(out, ".ad b\n");
+	buf_adds(out, ".hy\n.ad b\n");
 }
 
 static void option(const struct opt *o, struct buf *out)
@@ -203,8 +203,10 @@ static void commands(const struct command_set *set, const struct command *c, str
 	for (const struct command *const *k = set->commands; *k; k++) {
 		if (!command_is_child(c, *k) || (*k)->hidden)
 			continue;
+		AUTO(buf_done) struct buf name = BUF_INIT(256);
+		page_name(&name, set, *k);
 		buf_adds(out, ".TP\n\\fB");
-		page_name(out, set, *k);
+		text(out, buf_cstr(&name));
 		buf_adds(out, "\\fR(1)\n");
 		text(out, (*k)->summary);
 		buf_adds(out, ".\n");
