@@ -60,9 +60,14 @@ void exchange_refuse(struct exchange *x)
 
 void exchange_refuse_as(struct exchange *x, enum refusal r, const char *message)
 {
-	verdict_refuse(&x->verdict, r, "%s", message ? message : x->error.text);
-	if (message)
-		verdict_tell(&x->verdict, "%s", message);
+	verdict_refuse_told(&x->verdict, r, "%s", message);
+	exchange_refuse(x);
+}
+
+void exchange_malformed(struct exchange *x)
+{
+	verdict_refuse(&x->verdict, REFUSAL_MALFORMED, "%s", x->error.text);
+	verdict_tell(&x->verdict, "error decoding json");
 	exchange_refuse(x);
 }
 
@@ -152,7 +157,7 @@ void exchange_burn(struct exchange *x)
 		exchange_fail(x);
 		return;
 	}
-	c->token_exp = x->auth.ott.exp;
+	c->token_exp = x->auth.token_exp;
 	c->at = x->now;
 	submit(x, TAKE(c), 0, true);
 }

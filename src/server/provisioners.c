@@ -47,8 +47,7 @@ void resource_provisioners(struct exchange *x, const char *arg)
 
 	if (query_value(request_query(x->request), "limit", text, sizeof text) && *text &&
 	    num_parse(slice_cstr(text), INT64_MIN, INT64_MAX, &limit, &x->error)) {
-		verdict_refuse(&x->verdict, REFUSAL_MALFORMED, "limit '%s' is not an integer", text);
-		verdict_tell(&x->verdict, "limit '%s' is not an integer", text);
+		verdict_refuse_told(&x->verdict, REFUSAL_MALFORMED, "limit '%s' is not an integer", text);
 		exchange_refuse(x);
 		return;
 	}

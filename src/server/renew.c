@@ -95,9 +95,7 @@ void resource_rekey(struct exchange *x, const char *arg)
 	if (!take_peer(x))
 		return;
 	if (body_object(x, &body, &x->error) || body_csr(body, &csr, &x->error)) {
-		verdict_refuse(&x->verdict, REFUSAL_MALFORMED, "%s", x->error.text);
-		verdict_tell(&x->verdict, "error decoding json");
-		exchange_refuse(x);
+		exchange_malformed(x);
 	} else if (!csr.req) {
 		exchange_refuse_as(x, REFUSAL_MALFORMED, "missing csr");
 	} else if (csr_verify(&csr, &x->error)) {

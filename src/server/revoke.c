@@ -1,5 +1,4 @@
 /* POST /revoke (spec/server.md §1.4): passive; the next renewal is refused. */
-#include "base/duration.h"
 #include "jose/auto.h"
 #include "jose/jsonio.h"
 #include "server/state.h"
@@ -69,9 +68,7 @@ void resource_revoke(struct exchange *x, const char *arg)
 	char serial[SERIAL_TEXT];
 
 	if (decode(x, &body, &q, &ott)) {
-		verdict_refuse(&x->verdict, REFUSAL_MALFORMED, "%s", x->error.text);
-		verdict_tell(&x->verdict, "error decoding json");
-		exchange_refuse(x);
+		exchange_malformed(x);
 	} else if (revoke_check(&q, serial, &x->verdict, &x->error)) {
 		exchange_fail(x);
 	} else if (x->verdict.refusal) {

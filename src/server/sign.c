@@ -1,5 +1,4 @@
 /* POST /sign (spec/server.md §1.1): a token and a request give a certificate. */
-#include "base/duration.h"
 #include "jose/auto.h"
 #include "server/state.h"
 
@@ -42,24 +41,12 @@ void sign_note(struct exchange *x)
 	}
 }
 
-/* A duration field: RFC 3339 or Go duration (spec/server.md §0); empty is unset. */
-static enum status check_time(struct slice s, struct error *e)
-{
-	struct wall t;
-	int64_t ns;
-	if (!s.n || !wall_parse_rfc3339(s, &t, e) || !duration_parse(s, &ns, e))
-		return ST_OK;
-	return error_set(e, ST_INVALID, "request body: neither a time nor a duration");
-}
-
 static enum status decode(struct exchange *x, json_t **ret_body, struct csr *csr, struct sign_request *q,
                           struct slice *ott)
 {
 	struct error *e = &x->error;
 	if (body_object(x, ret_body, e) || body_csr(*ret_body, csr, e) || body_text(*ret_body, "ott", ott, e) ||
-	    body_text(*ret_body, "notBefore", &q->not_before, e) ||
-	    body_text(*ret_body, "notAfter", &q->not_after, e) || check_time(q->not_before, e) ||
-	    check_time(q->not_after, e))
+	    body_text(*ret_body, "notBefore", &q->not_before, e) || body_text(*ret_body, "notAfter", &q->not_after, e))
 		return e->status;
 	return ST_OK;
 }
@@ -107,8 +94,8 @@ void resource_sign(struct exchange *x, const char *arg)
 	struct slice ott = SLICE_NONE;
 
 	if (decode(x, &body, &csr, &q, &ott)) {
-		verdict_refuse(&x->verdict, REFUSAL_MALFORMED, "%s", x->error.text);
-		verdict_tell(&x->verdict, "error decoding json");
+		exchange_malformed(x);
+	} else if (!issue_check_times(&q, &x->verdict)) {
 		exchange_refuse(x);
 	} else if (!csr.req) {
 		exchange_refuse_as(x, REFUSAL_MALFORMED, "missing csr");

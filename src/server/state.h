@@ -63,7 +63,8 @@ struct exchange {
 void exchange_json(struct exchange *x, int status, struct slice body);
 void exchange_text(struct exchange *x, int status, const char *content_type, struct slice body);
 void exchange_refuse(struct exchange *x); /* by x->verdict */
-void exchange_refuse_as(struct exchange *x, enum refusal r, const char *message); /* NULL: stock message */
+void exchange_refuse_as(struct exchange *x, enum refusal r, const char *message);
+void exchange_malformed(struct exchange *x); /* a body that cannot be decoded; x->error says why, to the log only */
 void exchange_fail(struct exchange *x);   /* by x->error: could not decide, or could not record */
 
 /* Submits the change; on OUTCOME_DONE answers `status` with x->body, else refuses as the outcome says. */

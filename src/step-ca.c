@@ -1,0 +1,322 @@
+/* step-ca - the certificate authority. */
+#include "args/parse.h"
+#include "args/render.h"
+#include "crypto/ossl.h"
+#include "os/clock.h"
+#include "os/entropy.h"
+#include "os/file.h"
+#include "os/log.h"
+#include "os/term.h"
+#include "config/defaults.h"
+#include "server/dbimport.h"
+#include "server/server.h"
+
+#include <pwd.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+enum { EXIT_USAGE = 1, EXIT_START = 2, EXIT_UNKNOWN = 3 };
+
+struct invocation {
+	const struct command_set *set;
+	const struct args *args;
+	int exit_code;
+};
+
+struct ca_args {
+	const char *password_file, *pidfile, *port_file, *context, *resolver, *token, *issuer_password_file,
+		*ssh_host_password_file, *ssh_user_password_file;
+	bool quiet, insecure, version;
+};
+
+/* Password of the CA key: the file, else a person. What a person typed is kept for reloads, as in the peer. */
+struct password {
+	const char *file;
+	struct buf typed;
+};
+
+static enum status password_get(void *ctx, int attempt, struct buf *ret, struct error *e)
+{
+	struct password *p = ctx;
+	if (p->file && attempt)
+		return error_set(e, ST_MISSING, "the password in %s is wrong", p->file);
+	if (p->file)
+		return file_read_password(p->file, ret, e);
+	if (attempt || !p->typed.n) {
+		buf_reset(&p->typed);
+		if (term_password("Please enter the password to decrypt the CA key", &p->typed, e))
+			return e->status == ST_MISSING ?
+			               error_set(e, ST_MISSING, "the CA key is encrypted: give its password with "
+			                                        "--password-file, or \"password\" in ca.json") :
+			               e->status;
+	}
+	buf_add_slice(ret, buf_slice(&p->typed));
+	return buf_check(ret, e);
+}
+
+static const char *home(void)
+{
+	const char *h = getenv("HOME");
+	const struct passwd *pw = h && *h ? NULL : getpwuid(getuid());
+	return pw ? pw->pw_dir : h;
+}
+
+/* The positional argument, else $STEPPATH/config/ca.json. */
+static enum status config_path(const struct args *a, struct buf *ret, struct error *e)
+{
+	if (a->pos_n) {
+		buf_adds(ret, a->pos[0]);
+		return buf_check(ret, e);
+	}
+	if (steppath_of(getenv("STEPPATH"), home(), ret, e))
+		return e->status;
+	buf_adds(ret, "/config/ca.json");
+	return buf_check(ret, e);
+}
+
+static enum status write_pidfile(const char *path, struct error *e)
+{
+	char text[16];
+	if (!path)
+		return ST_OK;
+	snprintf(text, sizeof text, "%d\n", (int)getpid());
+	return file_replace(path, slice_cstr(text), 0644, e);
+}
+
+/* Options of the peer that limit or change what is issued and are not built are refused, never ignored. */
+static enum status check_unbuilt(const struct ca_args *o, struct error *e)
+{
+	const struct {
+		const char *name, *value;
+	} unbuilt[] = {
+		{ "context", o->context },
+		{ "resolver", o->resolver },
+		{ "token", o->token },
+		{ "issuer-password-file", o->issuer_password_file },
+		{ "ssh-host-password-file", o->ssh_host_password_file },
+		{ "ssh-user-password-file", o->ssh_user_password_file },
+	};
+	for (size_t i = 0; i < COUNT_OF(unbuilt); i++)
+		if (unbuilt[i].value)
+			return error_set(e, ST_USAGE, "flag '--%s' belongs to a part that is not built yet; leave it out",
+			                 unbuilt[i].name);
+	return ST_OK;
+}
+
+static enum status run_version(struct invocation *inv, struct error *e)
+{
+	(void)inv;
+	if (printf("Perennial CA/%s (linux/amd64)\n", PERENNIAL_VERSION) < 0 || fflush(stdout))
+		return error_set(e, ST_IO, "standard output cannot be written");
+	return ST_OK;
+}
+
+static enum status run_ca(struct invocation *inv, struct error *e)
+{
+	const struct ca_args *o = inv->args->values;
+	AUTO(buf_done) struct buf path = BUF_INIT(4096);
+	struct password password = { .file = o->password_file, .typed = BUF_SECRET(PASSWORD_MAX) };
+	struct password_source source = { .get = password_get, .ctx = &password };
+	struct server *server = NULL;
+
+	if (o->version)
+		return run_version(inv, e);
+	enum status st = check_unbuilt(o, e);
+	if (!st && !(st = config_path(inv->args, &path, e))) {
+		struct server_conf conf = {
+			.config_path = buf_cstr(&path),
+			.password = &source,
+			.clock = &clock_system,
+			.entropy = &entropy_system,
+			.quiet = o->quiet,
+			.port_file = o->port_file,
+		};
+		server_block_signals();
+		st = server_start(&conf, &server, e);
+		if (st)
+			inv->exit_code = EXIT_START;
+	}
+	if (server && !(st = write_pidfile(o->pidfile, e))) {
+		server_run(server);
+		if (o->pidfile)
+			unlink(o->pidfile);
+	}
+	buf_done(&password.typed);
+	return st;
+}
+
+struct import_args {
+	const char *config;
+};
+
+static enum status run_import(struct invocation *inv, struct error *e)
+{
+	const struct import_args *o = inv->args->values;
+	AUTO(caconf_free_p) struct caconf *conf = NULL;
+	AUTO(buf_done) struct buf path = BUF_INIT(4096);
+	AUTO(buf_done) struct buf in = BUF_INIT(64 << 20);
+	size_t read = 0, new = 0;
+	static const struct args none = { 0 };
+
+	if (o->config)
+		buf_adds(&path, o->config);
+	else if (config_path(&none, &path, e))
+		return e->status;
+	if (file_read(inv->args->pos[0], &in, e) || caconf_load(buf_cstr(&path), &conf, e) ||
+	    dbimport_run(conf, &clock_system, buf_slice(&in), &read, &new, e))
+		return e->status;
+	printf("%zu revocations read, %zu of them new.\n", read, new);
+	return ST_OK;
+}
+
+static enum status run_check(struct invocation *inv, struct error *e)
+{
+	AUTO(caconf_free_p) struct caconf *conf = NULL;
+	AUTO(buf_done) struct buf path = BUF_INIT(4096);
+	if (config_path(inv->args, &path, e) || caconf_load(buf_cstr(&path), &conf, e)) {
+		inv->exit_code = EXIT_START;
+		return e->status;
+	}
+	for (size_t i = 0; i < conf->warnings_n; i++)
+		fprintf(stderr, "warning: %s\n", conf->warnings[i]);
+	for (size_t i = 0; i < conf->provs_n; i++)
+		if (conf->provs[i].disabled)
+			fprintf(stderr, "warning: provisioner %s is disabled: %s\n", conf->provs[i].name,
+			        conf->provs[i].disabled);
+	printf("%s is good.\n", buf_cstr(&path));
+	return ST_OK;
+}
+
+static const struct opt ca_opts[] = {
+	OPT_STR(struct ca_args, password_file, .name = "password-file", .arg = "<file>", .flags = OPT_FILE,
+	        .help = "File with the password of the intermediate key"),
+	OPT_FLAG(struct ca_args, quiet, .name = "quiet", .env = "STEP_CA_QUIET", .help = "Do not print the banner"),
+	OPT_STR(struct ca_args, pidfile, .name = "pidfile", .arg = "<file>", .flags = OPT_FILE,
+	        .help = "Write the process id there; removed at the end"),
+	OPT_STR(struct ca_args, port_file, .name = "port-file", .arg = "<file>", .flags = OPT_FILE,
+	        .help = "Write the port that was bound there once the CA serves; useful with port 0 in the address"),
+	OPT_FLAG(struct ca_args, version, .name = "version", .letter = 'v', .help = "Print the version"),
+	OPT_FLAG(struct ca_args, insecure, .name = "insecure", .flags = OPT_HIDDEN, .help = "Accepted for the peer's sake"),
+	OPT_STR(struct ca_args, context, .name = "context", .env = "STEP_CA_CONTEXT", .arg = "<name>",
+	        .flags = OPT_HIDDEN, .help = "Not built yet"),
+	OPT_STR(struct ca_args, resolver, .name = "resolver", .arg = "<address>", .flags = OPT_HIDDEN,
+	        .help = "Not built yet"),
+	OPT_STR(struct ca_args, token, .name = "token", .env = "STEP_CA_TOKEN", .arg = "<token>",
+	        .flags = OPT_HIDDEN | OPT_SECRET, .help = "Not built yet"),
+	OPT_STR(struct ca_args, issuer_password_file, .name = "issuer-password-file", .arg = "<file>",
+	        .flags = OPT_HIDDEN, .help = "Not built yet"),
+	OPT_STR(struct ca_args, ssh_host_password_file, .name = "ssh-host-password-file", .arg = "<file>",
+	        .flags = OPT_HIDDEN, .help = "Not built yet"),
+	OPT_STR(struct ca_args, ssh_user_password_file, .name = "ssh-user-password-file", .arg = "<file>",
+	        .flags = OPT_HIDDEN, .help = "Not built yet"),
+	OPT_END,
+};
+
+static const struct opt import_opts[] = {
+	OPT_STR(struct import_args, config, .name = "config", .arg = "<file>", .flags = OPT_FILE,
+	        .help = "The CA's configuration; default: $(step path)/config/ca.json"),
+	OPT_END,
+};
+
+static const struct command cmd_ca = {
+	.path = "",
+	.summary = "the certificate authority",
+	.usage = "[config.json]",
+	.description = "Serves the CA that `config.json` describes; default: $(step path)/config/ca.json.\n\n"
+	               "SIGHUP reads configuration, certificates and keys again; SIGINT and SIGTERM finish what runs and end.",
+	.positionals = (const struct positional[]){ { "config.json", "The CA's configuration", OPT_FILE }, { 0 } },
+	.pos_max = 1,
+	.opts = ca_opts,
+	.args_size = sizeof(struct ca_args),
+	.exit_codes = "0 after a signal; 1 for a wrong flag; 2 where the configuration, a key, the database or the address "
+	              "does not allow to start.",
+	.examples = (const struct example[]){ { "Start with the password of the intermediate key in a file",
+	                                        "step-ca $(step path)/config/ca.json --password-file password.txt" },
+	                                      { 0 } },
+	.run = run_ca,
+};
+
+static const struct command cmd_version = { .path = "version", .summary = "print the version", .run = run_version };
+
+static const struct command cmd_check = {
+	.path = "check",
+	.summary = "read the configuration as a start would, and say what is wrong",
+	.usage = "[config.json]",
+	.positionals = (const struct positional[]){ { "config.json", "The CA's configuration", OPT_FILE }, { 0 } },
+	.pos_max = 1,
+	.run = run_check,
+};
+
+static const struct command cmd_db = { .path = "db", .summary = "the CA's database" };
+
+static const struct command cmd_import = {
+	.path = "db import",
+	.summary = "take over revocations from elsewhere",
+	.usage = "<file>",
+	.description = "Reads a CRL (PEM or DER), or text with one serial number a line (decimal or 0x...), optionally followed by "
+	               "a reason code, and records what is not yet known as revoked. The CA must not be running.",
+	.positionals = (const struct positional[]){ { "file", "CRL or list of serial numbers", OPT_FILE }, { 0 } },
+	.pos_min = 1,
+	.pos_max = 1,
+	.opts = import_opts,
+	.args_size = sizeof(struct import_args),
+	.run = run_import,
+};
+
+static const struct command *const commands[] = { &cmd_ca, &cmd_check, &cmd_db, &cmd_import, &cmd_version, NULL };
+static const struct command_set set = { .program = "step-ca", .commands = commands };
+
+static const char *from_env(void *ctx, const char *name)
+{
+	(void)ctx;
+	return getenv(name);
+}
+
+static void print_help(const struct command *c)
+{
+	AUTO(buf_done) struct buf text = BUF_INIT(1 << 20);
+	render_help(&set, c, &text);
+	fputs(buf_cstr(&text), stdout);
+}
+
+/* Key material must not reach a core file or another process of this user. */
+static void protect_memory(void)
+{
+	setrlimit(RLIMIT_CORE, &(struct rlimit){ 0 });
+	prctl(PR_SET_DUMPABLE, 0);
+}
+
+static int fail(const struct error *e, int code)
+{
+	fprintf(stderr, "%s\n", e->text);
+	return code;
+}
+
+int main(int argc, char *argv[])
+{
+	struct error e = ERROR_INIT;
+	struct args_target target;
+	struct args args = { 0 };
+	struct args_source source = { .getenv = from_env };
+
+	protect_memory();
+	if (args_find(&set, argc - 1, argv + 1, &target, &e))
+		return fail(&e, EXIT_UNKNOWN);
+	if (target.help) {
+		print_help(target.command);
+		return 0;
+	}
+	if (args_parse(&set, target.command, argc - 1, argv + 1, &source, &args, &e)) {
+		printf("Incorrect Usage: %s\n\n", e.text);
+		print_help(target.command);
+		return fail(&e, EXIT_USAGE);
+	}
+	ossl_start();
+	struct invocation inv = { .set = &set, .args = &args };
+	int code = target.command->run(&inv, &e) ? fail(&e, inv.exit_code ? inv.exit_code : EXIT_USAGE) : inv.exit_code;
+	args_done(&args);
+	return code;
+}
