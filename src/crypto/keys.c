@@ -146,15 +146,55 @@ struct key_facts key_facts_of(const EVP_PKEY *key)
 	return f;
 }
 
+static bool in_subgroup(unsigned residue, unsigned p)
+{
+	unsigned power = 1;
+	do {
+		if (power == residue)
+			return true;
+		power = power * (65537 % p) % p;
+	} while (power != 1);
+	return false;
+}
+
+/* ROCA (CVE-2017-15361): the keys of a family of chips, which can be factored. Their modulus is a power of 65537 modulo
+ * each of the first primes; another modulus is so by a chance of 2^-154. */
+static bool roca(const BIGNUM *n)
+{
+	static const uint8_t primes[] = { 3,   5,   7,	 11,  13,  17,	19,  23,  29,  31,  37,	 41,  43,
+					  47,  53,  59,	 61,  67,  71,	73,  79,  83,  89,  97,	 101, 103,
+					  107, 109, 113, 127, 131, 137, 139, 149, 151, 157, 163, 167 };
+	for (size_t i = 0; i < COUNT_OF(primes); i++)
+		if (!in_subgroup((unsigned)BN_mod_word(n, primes[i]), primes[i]))
+			return false;
+	return true;
+}
+
+static enum status rsa_supported(const EVP_PKEY *key, int bits, struct error *e)
+{
+	AUTO(BN_clear_free_p) BIGNUM *n = NULL;
+	AUTO(BN_clear_free_p) BIGNUM *exponent = NULL;
+	if (bits < RSA_MIN || bits > RSA_MAX)
+		return error_set(e, ST_INVALID, "an RSA key of %d bits: must have from %d to %d", bits, RSA_MIN,
+				 RSA_MAX);
+	if (EVP_PKEY_get_bn_param(key, OSSL_PKEY_PARAM_RSA_N, &n) != 1 ||
+	    EVP_PKEY_get_bn_param(key, OSSL_PKEY_PARAM_RSA_E, &exponent) != 1)
+		return error_ossl(e, ST_CRYPTO, "cannot read the RSA key");
+	if (!BN_is_odd(exponent) || BN_is_one(exponent) || BN_num_bits(exponent) > 64)
+		return error_set(e, ST_INVALID, "an RSA key with an exponent that is 1, even, or longer than 64 bits");
+	if (!BN_is_odd(n) || roca(n))
+		return error_set(e, ST_INVALID, "a weak RSA key: its modulus can be factored (CVE-2017-15361)");
+	return ST_OK;
+}
+
 enum status key_supported(const EVP_PKEY *key, struct error *e)
 {
 	struct key_facts f = key_facts_of(key);
 	if (f.kind == KEY_OTHER)
 		return error_set(e, ST_INVALID,
 				 "%s keys are not supported; use EC P-256, P-384 or P-521, RSA or Ed25519", f.label);
-	if (f.kind == KEY_RSA && (f.bits < RSA_MIN || f.bits > RSA_MAX))
-		return error_set(e, ST_INVALID, "an RSA key of %d bits: must have from %d to %d", f.bits, RSA_MIN,
-				 RSA_MAX);
+	if (f.kind == KEY_RSA)
+		return rsa_supported(key, f.bits, e);
 	return ST_OK;
 }
 

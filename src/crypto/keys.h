@@ -30,7 +30,7 @@ struct key_facts {
 struct key_facts key_facts_of(const EVP_PKEY *key);
 
 /* ST_OK for a key of a kind, curve and size that we take: no DSA, no curve written out as numbers, RSA from 1024 to
- * 16384 bits. ST_INVALID names what it is instead. */
+ * 16384 bits with a sane exponent and no modulus of the ROCA family. ST_INVALID names what it is instead. */
 MUST_USE enum status key_supported(const EVP_PKEY *key, struct error *e);
 
 /* ST_OK where the private half belongs to the public half (a file can say anything); ST_INVALID where it does not. */
