@@ -15,5 +15,4 @@ enum {
 MUST_USE enum status jwe_open(struct slice compact, struct slice password, struct buf *out, struct error *e);
 
 /* Protected header members in the peer's order: alg, cty "jwk+json", enc A256GCM, p2c, p2s. */
-MUST_USE enum status jwe_seal(struct slice plaintext, struct slice password, int p2c, struct buf *out,
-                              struct error *e);
+MUST_USE enum status jwe_seal(struct slice plaintext, struct slice password, int p2c, struct buf *out, struct error *e);

@@ -12,17 +12,17 @@ enum {
 
 struct ott {
 	struct jws jws;
-	json_t *claims; /* owned; the strings below borrow from it */
+	json_t *claims;              /* owned; the strings below borrow from it */
 	const char *iss, *sub, *jti; /* NULL where absent */
 	const char *aud[OTT_AUD_MAX];
 	size_t aud_n;
 	const char *sans[OTT_SAN_MAX];
 	size_t sans_n;
-	const char *sha;        /* root fingerprint, for the client's bootstrap */
-	const char *cnf_x5rt;   /* cnf."x5rt#S256" */
+	const char *sha;      /* root fingerprint, for the client's bootstrap */
+	const char *cnf_x5rt; /* cnf."x5rt#S256" */
 	bool has_exp, has_nbf, has_iat;
 	struct wall exp, nbf, iat; /* fractions are cut */
-	char id[65];            /* hex SHA-256 of "protected.payload": names a token that has no jti */
+	char id[65];               /* hex SHA-256 of "protected.payload": names a token that has no jti */
 };
 void ott_done(struct ott *t);
 static inline void ott_done_p(struct ott **t)
@@ -41,6 +41,7 @@ struct ott_draft {
 	bool with_user; /* "user":{} as 0.28.5+ sends with sign tokens */
 };
 
-/* Claims in alphabetical order. header: kid, x5c, x5cInsecure as the caller wants, typ JWT is added. */
+/* Claims in alphabetical order. header: kid, x5c, x5cInsecure as the caller wants; alg and typ JWT are added, and the
+ * rest is sorted behind alg. ST_INVALID: a text that is not UTF-8. */
 MUST_USE enum status ott_format(const struct ott_draft *d, const json_t *header, EVP_PKEY *key, struct buf *out,
                                 struct error *e);

@@ -1,0 +1,286 @@
+#include "jose/jsonio.h"
+#include "jose/auto.h"
+
+#include <inttypes.h>
+#include <math.h>
+
+/* jansson parses recursively, down to 2048 levels; this looks first. Brackets inside strings do not count, and in
+ * JSONIO_FIRST what follows the first value is not looked at. */
+static bool too_deep(struct slice in)
+{
+	int depth = 0;
+	bool text = false;
+	for (size_t i = 0; i < in.n; i++) {
+		uint8_t c = in.p[i];
+		if (text) {
+			if (c == '\\')
+				i++;
+			else if (c == '"')
+				text = false;
+		} else if (c == '"') {
+			text = true;
+		} else if (c == '{' || c == '[') {
+			if (++depth > JSONIO_DEPTH)
+				return true;
+		} else if ((c == '}' || c == ']') && --depth <= 0) {
+			return false;
+		}
+	}
+	return false;
+}
+
+enum status jsonio_parse(struct slice in, enum jsonio_mode mode, json_t **ret, struct error *e)
+{
+	json_error_t why;
+	size_t flags = JSON_REJECT_DUPLICATES | JSON_DECODE_ANY;
+	if (in.n > JSONIO_MAX)
+		return error_set(e, ST_LIMIT, "JSON text longer than %d bytes", JSONIO_MAX);
+	if (too_deep(in))
+		return error_set(e, ST_LIMIT, "JSON text nested deeper than %d levels", JSONIO_DEPTH);
+	if (mode == JSONIO_FIRST)
+		flags |= JSON_DISABLE_EOF_CHECK;
+	json_t *v = json_loadb(in.n ? (const char *)in.p : "", in.n, flags, &why);
+	if (!v && json_error_code(&why) == json_error_out_of_memory)
+		return error_nomem(e);
+	if (!v)
+		return error_set(e, ST_INVALID, "not JSON: line %d, column %d: %s", why.line, why.column, why.text);
+	*ret = v;
+	return ST_OK;
+}
+
+/* --- writing, as Go's encoding/json does --- */
+
+struct writer {
+	struct buf *out;
+	int indent; /* 0: compact */
+	int depth;
+};
+
+static void newline(struct writer *w)
+{
+	if (!w->indent)
+		return;
+	buf_addc(w->out, '\n');
+	for (int i = 0; i < w->depth; i++) {
+		if (w->indent == JSONIO_TAB)
+			buf_addc(w->out, '\t');
+		else
+			buf_addf(w->out, "%*s", w->indent, "");
+	}
+}
+
+static const char *short_escape(uint8_t c)
+{
+	switch (c) {
+	case '"':
+		return "\\\"";
+	case '\\':
+		return "\\\\";
+	case '\b':
+		return "\\b";
+	case '\f':
+		return "\\f";
+	case '\n':
+		return "\\n";
+	case '\r':
+		return "\\r";
+	case '\t':
+		return "\\t";
+	default:
+		return NULL;
+	}
+}
+
+/* U+2028 and U+2029 are line ends to JavaScript, and Go escapes them. */
+static bool line_separator(struct slice s, size_t i)
+{
+	return i + 2 < s.n && s.p[i] == 0xe2 && s.p[i + 1] == 0x80 && (s.p[i + 2] & 0xfe) == 0xa8;
+}
+
+static void write_text(struct writer *w, struct slice s)
+{
+	buf_addc(w->out, '"');
+	for (size_t i = 0; i < s.n; i++) {
+		uint8_t c = s.p[i];
+		const char *brief = short_escape(c);
+		if (brief) {
+			buf_adds(w->out, brief);
+		} else if (c < 0x20 || c == '<' || c == '>' || c == '&') {
+			buf_addf(w->out, "\\u%04x", c);
+		} else if (line_separator(s, i)) {
+			buf_addf(w->out, "\\u202%x", s.p[i + 2] & 0xfu);
+			i += 2;
+		} else {
+			buf_addc(w->out, (char)c);
+		}
+	}
+	buf_addc(w->out, '"');
+}
+
+/* The fewest digits that read back as the same number; plain from 1e-6 up to 1e21, with an exponent beyond. */
+static void write_real(struct writer *w, double v)
+{
+	char text[40] = "";
+	int digits = 1;
+	for (; digits <= 17; digits++) {
+		snprintf(text, sizeof text, "%.*e", digits - 1, v);
+		if (strtod(text, NULL) == v)
+			break;
+	}
+	char *e = strchr(text, 'e');
+	if (!e)
+		return;
+	long exponent = strtol(e + 1, NULL, 10);
+	if (v == 0) {
+		buf_adds(w->out, signbit(v) ? "-0" : "0");
+	} else if (exponent >= -6 && exponent < 21) {
+		long decimals = digits - 1 - exponent;
+		buf_addf(w->out, "%.*f", (int)(decimals > 0 ? decimals : 0), v);
+	} else {
+		*e = '\0';
+		buf_addf(w->out, "%se%c%ld", text, exponent < 0 ? '-' : '+', labs(exponent));
+	}
+}
+
+static void write_value(struct writer *w, const json_t *v);
+
+static void write_object(struct writer *w, const json_t *v)
+{
+	bool first = true;
+	/* jansson's iterators take a json_t that is not const; they do not change it */
+	json_t *object = json_incref((json_t *)(uintptr_t)v);
+	buf_addc(w->out, '{');
+	w->depth++;
+	for (void *at = json_object_iter(object); at; at = json_object_iter_next(object, at), first = false) {
+		if (!first)
+			buf_addc(w->out, ',');
+		newline(w);
+		write_text(w, slice_cstr(json_object_iter_key(at)));
+		buf_adds(w->out, w->indent ? ": " : ":");
+		write_value(w, json_object_iter_value(at));
+	}
+	w->depth--;
+	if (!first)
+		newline(w);
+	buf_addc(w->out, '}');
+	json_decref(object);
+}
+
+static void write_array(struct writer *w, const json_t *v)
+{
+	size_t n = json_array_size(v);
+	buf_addc(w->out, '[');
+	w->depth++;
+	for (size_t i = 0; i < n; i++) {
+		if (i)
+			buf_addc(w->out, ',');
+		newline(w);
+		write_value(w, json_array_get(v, i));
+	}
+	w->depth--;
+	if (n)
+		newline(w);
+	buf_addc(w->out, ']');
+}
+
+static void write_value(struct writer *w, const json_t *v)
+{
+	if (w->depth > JSONIO_DEPTH) {
+		w->out->failed = ST_LIMIT;
+		return;
+	}
+	switch (json_typeof(v)) {
+	case JSON_OBJECT:
+		write_object(w, v);
+		break;
+	case JSON_ARRAY:
+		write_array(w, v);
+		break;
+	case JSON_STRING:
+		write_text(w, jsonio_text(v));
+		break;
+	case JSON_INTEGER:
+		buf_addf(w->out, "%" PRId64, (int64_t)json_integer_value(v));
+		break;
+	case JSON_REAL:
+		write_real(w, json_real_value(v));
+		break;
+	case JSON_TRUE:
+		buf_adds(w->out, "true");
+		break;
+	case JSON_FALSE:
+		buf_adds(w->out, "false");
+		break;
+	case JSON_NULL:
+		buf_adds(w->out, "null");
+		break;
+	}
+}
+
+enum status jsonio_format_indent(const json_t *v, int indent, struct buf *out, struct error *e)
+{
+	struct writer w = { .out = out, .indent = indent };
+	if (!v)
+		return error_nomem(e);
+	write_value(&w, v);
+	return buf_check(out, e);
+}
+
+enum status jsonio_format(const json_t *v, struct buf *out, struct error *e)
+{
+	return jsonio_format_indent(v, 0, out, e);
+}
+
+/* --- reading values --- */
+
+json_t *jsonio_field(const json_t *object, const char *name)
+{
+	json_t *v = json_object_get(object, name);
+	if (v || !json_is_object(object))
+		return v;
+	json_t *o = (json_t *)(uintptr_t)object; /* see write_object */
+	for (void *at = json_object_iter(o); at; at = json_object_iter_next(o, at))
+		if (slice_eq_nocase(slice_cstr(json_object_iter_key(at)), slice_cstr(name)))
+			return json_object_iter_value(at);
+	return NULL;
+}
+
+struct slice jsonio_text(const json_t *v)
+{
+	return json_is_string(v) ? slice_of(json_string_value(v), json_string_length(v)) : SLICE_NONE;
+}
+
+/* Bytes of the character that begins at s.p, 0 where there is none (RFC 3629 §4). */
+static size_t character(struct slice s)
+{
+	static const struct {
+		uint8_t first, last, second_min, second_max; /* of the first byte; bounds of the second */
+		size_t n;
+	} forms[] = {
+		{ 0x01, 0x7f, 0, 0, 1 },       { 0xc2, 0xdf, 0x80, 0xbf, 2 }, { 0xe0, 0xe0, 0xa0, 0xbf, 3 },
+		{ 0xe1, 0xec, 0x80, 0xbf, 3 }, { 0xed, 0xed, 0x80, 0x9f, 3 }, { 0xee, 0xef, 0x80, 0xbf, 3 },
+		{ 0xf0, 0xf0, 0x90, 0xbf, 4 }, { 0xf1, 0xf3, 0x80, 0xbf, 4 }, { 0xf4, 0xf4, 0x80, 0x8f, 4 },
+	};
+	for (size_t i = 0; i < COUNT_OF(forms); i++) {
+		size_t n = forms[i].n;
+		if (s.p[0] < forms[i].first || s.p[0] > forms[i].last)
+			continue;
+		if (s.n < n || (n > 1 && (s.p[1] < forms[i].second_min || s.p[1] > forms[i].second_max)))
+			return 0;
+		for (size_t k = 2; k < n; k++)
+			if ((s.p[k] & 0xc0) != 0x80)
+				return 0;
+		return n;
+	}
+	return 0;
+}
+
+bool jsonio_text_ok(struct slice text)
+{
+	for (size_t n; text.n; text.p += n, text.n -= n) {
+		n = character(text);
+		if (!n)
+			return false;
+	}
+	return true;
+}
