@@ -11,17 +11,25 @@
  *   close    drops temporary files that were not committed, and the lock
  *
  * After a crash at any instant: before the journal the old files stand; from the journal on, the next open completes
- * the new ones. */
+ * the new ones -- unless somebody else has written one of them since, which makes the journal void. A commit that fails
+ * halfway (an I/O error between two renames) says so and leaves the journal for the next open.
+ *
+ * What a file keeps: owner, group, mode (without set-id bits), ACL, SELinux label and user attributes. A new one gets
+ * exactly the given mode. Renaming breaks hard links: other names of the file keep the old content; writing in place
+ * keeps them. The ways are chosen in target.h, the safe walk of the path is place.h's.
+ *
+ * Lock (.NAME.lock), journal (.NAME.journal) and temporary files (.NAME.*.new) all begin with a dot and are gone after
+ * close; NAME is that of the first file, by which two runs for the same pair meet. */
 #pragma once
 #include "base/buf.h"
 #include <sys/types.h>
 
-enum { FILETX_FILES = 8 };
+enum { FILETX_FILES = 8, FILETX_BYTES = 1 << 20 };
 
 struct filetx_file {
-	const char *path;   /* as given; borrowed */
-	mode_t mode;        /* for a file that does not exist yet */
-	bool must_be_new;   /* ST_CONFLICT where it exists */
+	const char *path; /* as given; borrowed */
+	mode_t mode;	  /* for a file that does not exist yet */
+	bool must_be_new; /* ST_CONFLICT where it exists */
 };
 
 struct filetx;
@@ -32,15 +40,21 @@ struct filetx;
  * ret_recovered: an earlier run's transaction was completed just now.
  * ST_IO, ST_MISSING (folder), ST_DENIED (a link or folder that cannot be trusted) -- each names path and remedy. */
 MUST_USE enum status filetx_open(const struct filetx_file *files, size_t n, const char *state_dir, bool wait,
-                                 struct filetx **ret, bool *ret_recovered, struct error *e);
+				 struct filetx **ret, bool *ret_recovered, struct error *e);
+/* At most FILETX_BYTES; a second content for the same file replaces the first. ST_IO with "no space left on device"
+ * where the disk is full: nothing has changed then. */
 MUST_USE enum status filetx_stage(struct filetx *t, size_t index, struct slice content, struct error *e);
-/* Files that were not staged stay as they are. */
+/* Files that were not staged stay as they are. On failure the text says whether the old files stand or the next open
+ * will complete the new ones; only filetx_close may follow, either way. */
 MUST_USE enum status filetx_commit(struct filetx *t, struct error *e);
+/* What open found and a person should know (a damaged or void journal that was put aside), or NULL. */
+const char *filetx_note(const struct filetx *t);
 void filetx_close(struct filetx *t); /* NULL is fine */
 static inline void filetx_close_p(struct filetx **t)
 {
 	filetx_close(*t);
 }
 
-/* Is a journal open for the certificate at this path? Reads only, takes no lock. false where nothing can be read. */
+/* Is a journal open for the pair whose first file is at this path? Reads only, takes no lock. false where nothing can
+ * be read. */
 bool filetx_pending(const char *cert_path, const char *state_dir);

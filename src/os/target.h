@@ -59,7 +59,8 @@ MUST_USE enum status target_overwrite(struct target *t, struct slice content, st
 /* The content as it stands; *ret_readable is false where we have no right to read it. */
 MUST_USE enum status target_read(const struct target *t, struct buf *ret, bool *ret_readable, struct error *e);
 
-/* Removes temporary files of this owner that a killed run left in a folder; only our user's. Never fails: what cannot
+/* Removes temporary files of this owner that a killed run left in a folder; only our
+ * user's (root: anybody's, since it gives them away). Never fails: what cannot
  * be removed now is found again the next time. */
 void target_sweep(int dir, const struct target_owner *o);
 
