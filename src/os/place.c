@@ -32,8 +32,10 @@ static enum status fail(const struct walk *w, int os, struct error *e)
 {
 	enum status st = error_os(e, os, "open %s failed", w->given);
 	if (os == ENOENT || os == ENOTDIR)
-		st = e->status = ST_MISSING;
-	return st;
+		st = ST_MISSING;
+	if (os == EISDIR)
+		st = ST_INVALID;
+	return e->status = st;
 }
 
 bool folder_is_shared(const struct stat *folder)
@@ -238,10 +240,8 @@ enum status place_find(const char *path, enum place_links links, struct place *r
 	enum status st = walk(&w, path, false, name, &p.st, &p.exists, e);
 	if (st)
 		return st;
-	if (p.exists && S_ISDIR(p.st.st_mode)) {
-		fail(&w, EISDIR, e);
-		return e->status = ST_INVALID;
-	}
+	if (p.exists && S_ISDIR(p.st.st_mode))
+		return fail(&w, EISDIR, e);
 	if (fstat(w.dir, &p.folder))
 		return fail(&w, errno, e);
 	size_t name_at = w.path.n + 1;

@@ -1,0 +1,975 @@
+#include "os/filetx.h"
+
+#include "fail.h"
+#include "os/file.h"
+#include "os/journal.h"
+#include "scratch.h"
+
+#include <errno.h>
+#include <sched.h>
+#include <sys/mount.h>
+#include <sys/wait.h>
+#include <sys/xattr.h>
+
+enum { FILES = 3 };
+
+static const struct {
+	const char *name, *old, *new;
+	mode_t mode;
+} rows[FILES] = {
+	{ "site.crt", "the old certificate, which is longer than the new one\n", "the new certificate\n", 0644 },
+	{ "site.key", "old key\n", "the new key is longer\n", 0600 },
+	{ "all.pem", "old all\n", "new all\n", 0640 },
+};
+
+/* Where a scenario takes place. In the locked folder nothing can be renamed: there it is the state folder's turn. */
+static struct {
+	char dir[PATH_MAX], state[PATH_MAX];
+	bool in_place;
+} stage;
+
+static const char *path_of(size_t i)
+{
+	static char paths[FILES][PATH_MAX + 16];
+	snprintf(paths[i], sizeof paths[i], "%s/%s", stage.dir, rows[i].name);
+	return paths[i];
+}
+
+/* Permissions do not bind root, so scenarios in place run as nobody where we are root. */
+static void become(uid_t uid)
+{
+	if (getuid() == 0)
+		assert_int_equal(seteuid(uid), 0);
+}
+
+static void set_stage(bool in_place)
+{
+	snprintf(stage.dir, sizeof stage.dir, "%s", in_scratch("dir"));
+	snprintf(stage.state, sizeof stage.state, "%s", in_scratch("state"));
+	stage.in_place = in_place;
+	mkdir(stage.dir, 0755);
+	mkdir(stage.state, 0700);
+	uid_t owner = in_place && getuid() == 0 ? NOBODY : getuid();
+	assert_int_equal(chown(scratch_dir, owner, (gid_t)-1), 0);
+	assert_int_equal(chown(stage.dir, owner, (gid_t)-1), 0);
+	assert_int_equal(chown(stage.state, owner, (gid_t)-1), 0);
+	if (in_place)
+		become(NOBODY);
+}
+
+static void leave_stage(void)
+{
+	become(0);
+	chmod(stage.dir, 0755);
+	chmod(stage.state, 0700);
+}
+
+static void put_old(size_t n)
+{
+	chmod(stage.dir, 0755);
+	for (size_t i = 0; i < n; i++)
+		put_file(path_of(i), rows[i].old, rows[i].mode);
+	if (stage.in_place)
+		chmod(stage.dir, 0555);
+}
+
+static enum status open_files(size_t n, bool wait, struct filetx **ret, bool *recovered, struct error *e)
+{
+	struct filetx_file files[FILES];
+	for (size_t i = 0; i < n; i++)
+		files[i] = (struct filetx_file){ .path = path_of(i), .mode = rows[i].mode };
+	return filetx_open(files, n, stage.state, wait, ret, recovered, e);
+}
+
+static enum status replace(size_t n, struct error *e)
+{
+	AUTO(filetx_close_p) struct filetx *t = NULL;
+	bool recovered;
+	enum status st = open_files(n, false, &t, &recovered, e);
+	for (size_t i = 0; i < n && !st; i++)
+		st = filetx_stage(t, i, slice_cstr(rows[i].new), e);
+	return st ? st : filetx_commit(t, e);
+}
+
+static bool all_are(size_t n, bool new)
+{
+	bool all = true;
+	for (size_t i = 0; i < n; i++)
+		all &= strcmp(get_file(path_of(i)), new ? rows[i].new : rows[i].old) == 0;
+	return all;
+}
+
+static void assert_clean(size_t n)
+{
+	assert_int_equal(count_entries(stage.dir), n);
+	assert_int_equal(count_entries(stage.state), 0);
+	for (size_t i = 0; i < n; i++)
+		assert_int_equal(mode_of(path_of(i)), rows[i].mode);
+}
+
+/* The next run: afterwards the files are of one kind, and nothing else is left. */
+static bool assert_next_open_heals(size_t n)
+{
+	struct error e = ERROR_INIT;
+	AUTO(filetx_close_p) struct filetx *t = NULL;
+	bool recovered = false, pending = filetx_pending(path_of(0), stage.state);
+	enum status st = open_files(n, false, &t, &recovered, &e);
+	if (st)
+		fail_msg("%s", e.text);
+	assert_int_equal(recovered, pending);
+	assert_null(filetx_note(t));
+	filetx_close(TAKE(t));
+	assert_false(filetx_pending(path_of(0), stage.state));
+	assert_clean(n);
+	bool new = all_are(n, true);
+	assert_true(new || all_are(n, false));
+	assert_true(new || !pending);
+	return new;
+}
+
+/* --- every call fails once -----------------------------------------------------------------------------------------
+ */
+
+static unsigned fail_every(unsigned kinds, int os, size_t n)
+{
+	for (unsigned at = 1;; at++) {
+		put_old(n);
+		struct error e = ERROR_INIT;
+		unsigned fds = open_fds();
+		fail_arm(kinds, at, os);
+		enum status st = replace(n, &e);
+		bool hit = fail_disarm();
+		assert_int_equal(open_fds(), fds);
+		if (!hit) {
+			assert_int_equal(st, ST_OK);
+			assert_true(all_are(n, true));
+			assert_clean(n);
+			return at;
+		}
+		bool pending = filetx_pending(path_of(0), stage.state);
+		if (st) {
+			assert_true(e.text[0]);
+			assert_true(pending || all_are(n, false) || all_are(n, true));
+		} else {
+			assert_true(all_are(n, true));
+		}
+		if (pending && st && !all_are(n, false))
+			assert_non_null(strstr(e.text, "the next run puts them in place"));
+		assert_next_open_heals(n);
+	}
+}
+
+static void fail_all_kinds(bool in_place)
+{
+	static const struct {
+		unsigned kinds;
+		int os;
+	} faults[] = { { FAIL_ALLOC, ENOMEM }, { FAIL_WRITE, ENOSPC }, { FAIL_SYNC, EIO },    { FAIL_RENAME, EIO },
+		       { FAIL_RENAME, EBUSY }, { FAIL_OPEN, EMFILE },  { FAIL_OPEN, EACCES }, { FAIL_ATTR, EPERM } };
+	set_stage(in_place);
+	for (size_t n = 1; n <= FILES; n++) {
+		for (size_t f = 0; f < COUNT_OF(faults); f++) {
+			unsigned calls = fail_every(faults[f].kinds, faults[f].os, n);
+			/* A loop that met no call proves nothing. In place nothing is created that needs an owner or
+			 * mode when the lone file's journal is the only new one. */
+			if (calls < 2)
+				fail_msg("no call of kind %u", faults[f].kinds);
+		}
+	}
+	leave_stage();
+}
+
+static void a_failed_call_leaves_old_or_new(void **state)
+{
+	(void)state;
+	fail_all_kinds(false);
+}
+
+static void a_failed_call_leaves_old_or_new_in_place(void **state)
+{
+	(void)state;
+	fail_all_kinds(true);
+}
+
+/* --- killed at every call ------------------------------------------------------------------------------------------
+ */
+
+/* True where the child was killed at the n-th call. */
+static bool killed_at(unsigned at, size_t n, bool recovery)
+{
+	pid_t pid = fork();
+	assert_true(pid >= 0);
+	if (pid == 0) {
+		struct error e = ERROR_INIT;
+		struct filetx *t = NULL;
+		bool recovered;
+		fail_arm_kill(FAIL_FILE, at);
+		enum status st = recovery ? open_files(n, false, &t, &recovered, &e) : replace(n, &e);
+		filetx_close(t);
+		_exit(st ? 1 : 0);
+	}
+	int how;
+	assert_int_equal(waitpid(pid, &how, 0), pid);
+	assert_true(WIFEXITED(how));
+	assert_true(WEXITSTATUS(how) == 137 || WEXITSTATUS(how) == 0);
+	return WEXITSTATUS(how) == 137;
+}
+
+static void kill_everywhere(bool in_place)
+{
+	set_stage(in_place);
+	for (size_t n = 1; n <= FILES; n++) {
+		bool was_new = false;
+		unsigned at = 1;
+		for (;; at++) {
+			put_old(n);
+			bool hit = killed_at(at, n, false);
+			bool new = assert_next_open_heals(n);
+			/* Once the new files are certain, a later death does not bring the old ones back. */
+			assert_true(new || !was_new);
+			was_new = new;
+			if (!hit)
+				break;
+		}
+		assert_true(at > 5);
+		assert_true(was_new);
+	}
+	leave_stage();
+}
+
+static void killed_anywhere_the_next_open_heals(void **state)
+{
+	(void)state;
+	kill_everywhere(false);
+}
+
+static void killed_anywhere_the_next_open_heals_in_place(void **state)
+{
+	(void)state;
+	kill_everywhere(true);
+}
+
+/* For every instant that leaves a journal: recovery is killed at each of its calls, and begun again. */
+static void kill_recovery(bool in_place)
+{
+	enum { N = 2 };
+	unsigned journals = 0;
+	set_stage(in_place);
+	for (unsigned at = 1;; at++) {
+		put_old(N);
+		bool hit = killed_at(at, N, false), pending = filetx_pending(path_of(0), stage.state);
+		journals += pending;
+		assert_next_open_heals(N);
+		for (unsigned second = 1; pending; second++) {
+			put_old(N);
+			assert_true(killed_at(at, N, false));
+			assert_true(filetx_pending(path_of(0), stage.state));
+			bool again = killed_at(second, N, true);
+			assert_true(assert_next_open_heals(N));
+			if (!again)
+				break;
+		}
+		if (!hit)
+			break;
+	}
+	assert_true(journals >= 2);
+	leave_stage();
+}
+
+static void recovery_may_be_killed_too(void **state)
+{
+	(void)state;
+	kill_recovery(false);
+}
+
+static void recovery_may_be_killed_too_in_place(void **state)
+{
+	(void)state;
+	kill_recovery(true);
+}
+
+/* --- what is kept --------------------------------------------------------------------------------------------------
+ */
+
+static void new_files_get_their_mode_whatever_the_umask(void **state)
+{
+	(void)state;
+	static const mode_t masks[] = { 0, 022, 077, 0777 };
+	set_stage(false);
+	for (size_t m = 0; m < COUNT_OF(masks); m++) {
+		struct error e = ERROR_INIT;
+		for (size_t i = 0; i < FILES; i++)
+			unlink(path_of(i));
+		mode_t was = umask(masks[m]);
+		enum status st = replace(FILES, &e);
+		umask(was);
+		assert_int_equal(st, ST_OK);
+		assert_true(all_are(FILES, true));
+		assert_clean(FILES);
+	}
+}
+
+static void owner_and_mode_stay_but_not_set_id_bits(void **state)
+{
+	(void)state;
+	NEEDS_ROOT();
+	set_stage(false);
+	put_old(2);
+	assert_int_equal(chown(path_of(0), NOBODY, 12345), 0);
+	assert_int_equal(chmod(path_of(0), 06751), 0);
+	struct error e = ERROR_INIT;
+	assert_int_equal(replace(2, &e), ST_OK);
+	struct stat st;
+	assert_int_equal(stat(path_of(0), &st), 0);
+	assert_int_equal(st.st_uid, NOBODY);
+	assert_int_equal(st.st_gid, 12345);
+	assert_int_equal(st.st_mode & 07777, 0751);
+	assert_true(all_are(2, true));
+}
+
+static void owner_that_rename_cannot_keep_is_kept_in_place(void **state)
+{
+	(void)state;
+	NEEDS_ROOT();
+	set_stage(false);
+	put_old(2);
+	assert_int_equal(chown(path_of(1), NOBODY, NOBODY), 0);
+	struct stat was, now;
+	assert_int_equal(stat(path_of(1), &was), 0);
+	struct error e = ERROR_INIT;
+	fail_arm(FAIL_ATTR, 2, EPERM); /* the first is the mode of the certificate's temporary file */
+	assert_int_equal(replace(2, &e), ST_OK);
+	assert_true(fail_disarm());
+	assert_int_equal(stat(path_of(1), &now), 0);
+	assert_int_equal(now.st_ino, was.st_ino);
+	assert_int_equal(now.st_uid, NOBODY);
+	assert_int_equal(now.st_mode, was.st_mode);
+	assert_true(all_are(2, true));
+	assert_clean(2);
+}
+
+/* A user in a folder of his own, with a file of root's in it that he may not write: the renewal is not lost, and the
+ * group class, now another group, may not read what only the old group could. */
+static void a_lost_owner_never_widens_the_mode(void **state)
+{
+	(void)state;
+	NEEDS_ROOT();
+	static const struct {
+		mode_t mode, want;
+	} cases[] = { { 0640, 0600 }, { 0644, 0644 }, { 0664, 0644 }, { 0600, 0600 }, { 0660, 0600 } };
+	for (size_t i = 0; i < COUNT_OF(cases); i++) {
+		set_stage(false);
+		put_old(1);
+		assert_int_equal(chown(scratch_dir, NOBODY, (gid_t)-1), 0);
+		assert_int_equal(chown(stage.dir, NOBODY, (gid_t)-1), 0);
+		assert_int_equal(chown(path_of(0), 0, 12345), 0);
+		assert_int_equal(chmod(path_of(0), cases[i].mode), 0);
+		struct error e = ERROR_INIT;
+		assert_int_equal(setegid(NOBODY), 0);
+		become(NOBODY);
+		enum status st = replace(1, &e);
+		become(0);
+		assert_int_equal(setegid(0), 0);
+		assert_int_equal(st, ST_OK);
+		assert_int_equal(mode_of(path_of(0)), cases[i].want);
+		assert_true(all_are(1, true));
+	}
+}
+
+static const unsigned char
+	acl[] = {
+		2, 0,  0,    0,    1,    0,    6,  0, 0xff, 0xff, 0xff, 0xff, 2,    0,    4,
+		0, 12, 0,    0,    0,    4,    0,  0, 0,    0xff, 0xff, 0xff, 0xff, 16,   0,
+		4, 0,  0xff, 0xff, 0xff, 0xff, 32, 0, 0,    0,    0xff, 0xff, 0xff, 0xff, /* u:12:r--, g::---, m::r-- */
+	};
+
+static void acl_and_notes_stay(void **state)
+{
+	(void)state;
+	set_stage(false);
+	put_old(1);
+	const char *file = path_of(0);
+	if (setxattr(file, "system.posix_acl_access", acl, sizeof acl, 0) ||
+	    setxattr(file, "user.note", "hello", 5, 0)) {
+		print_message("# skipped: %s: no such attributes here\n", __func__);
+		skip();
+	}
+	unsigned mode = mode_of(file);
+	struct error e = ERROR_INIT;
+	assert_int_equal(replace(1, &e), ST_OK);
+	char got[256];
+	assert_int_equal(getxattr(file, "system.posix_acl_access", got, sizeof got), sizeof acl);
+	assert_memory_equal(got, acl, sizeof acl);
+	assert_int_equal(getxattr(file, "user.note", got, sizeof got), 5);
+	assert_int_equal(mode_of(file), mode);
+	assert_true(all_are(1, true));
+}
+
+static void an_inherited_acl_does_not_come_in(void **state)
+{
+	(void)state;
+	set_stage(false);
+	put_old(1);
+	if (setxattr(stage.dir, "system.posix_acl_default", acl, sizeof acl, 0)) {
+		print_message("# skipped: %s: no such attributes here\n", __func__);
+		skip();
+	}
+	struct error e = ERROR_INIT;
+	assert_int_equal(replace(1, &e), ST_OK);
+	char got[256];
+	assert_int_equal(getxattr(path_of(0), "system.posix_acl_access", got, sizeof got), -1);
+	assert_int_equal(mode_of(path_of(0)), 0644);
+}
+
+static void hard_links_break_by_rename_and_stay_in_place(void **state)
+{
+	(void)state;
+	for (int in_place = 0; in_place < 2; in_place++) {
+		set_stage(in_place);
+		chmod(stage.dir, 0755);
+		unlink(path_of(0));
+		unlink(in_scratch("other"));
+		put_old(1);
+		chmod(stage.dir, 0755);
+		assert_int_equal(link(path_of(0), in_scratch("other")), 0);
+		if (in_place)
+			chmod(stage.dir, 0555);
+		struct error e = ERROR_INIT;
+		assert_int_equal(replace(1, &e), ST_OK);
+		assert_string_equal(get_file(in_scratch("other")), in_place ? rows[0].new : rows[0].old);
+		leave_stage();
+	}
+}
+
+static void what_is_not_staged_stays(void **state)
+{
+	(void)state;
+	set_stage(false);
+	put_old(2);
+	struct error e = ERROR_INIT;
+	struct filetx *t;
+	bool recovered;
+	assert_int_equal(open_files(2, false, &t, &recovered, &e), ST_OK);
+	assert_int_equal(filetx_stage(t, 1, SLICE_LIT("first try"), &e), ST_OK);
+	assert_int_equal(filetx_stage(t, 1, slice_cstr(rows[1].new), &e), ST_OK);
+	assert_int_equal(filetx_commit(t, &e), ST_OK);
+	filetx_close(t);
+	assert_string_equal(get_file(path_of(0)), rows[0].old);
+	assert_string_equal(get_file(path_of(1)), rows[1].new);
+	assert_clean(2);
+	/* Nothing staged, nothing done; staged but not committed likewise. */
+	assert_int_equal(open_files(2, false, &t, &recovered, &e), ST_OK);
+	assert_int_equal(filetx_commit(t, &e), ST_OK);
+	assert_int_equal(filetx_stage(t, 0, SLICE_LIT("never"), &e), ST_OK);
+	filetx_close(t);
+	assert_string_equal(get_file(path_of(0)), rows[0].old);
+	assert_clean(2);
+}
+
+/* --- what is refused -----------------------------------------------------------------------------------------------
+ */
+
+static void refused(const char *first, const char *second, bool must_be_new, enum status want, const char *text)
+{
+	const struct filetx_file files[] = { { .path = first, .mode = 0600, .must_be_new = must_be_new },
+		                             { .path = second, .mode = 0600 } };
+	struct error e = ERROR_INIT;
+	struct filetx *t = NULL;
+	bool recovered;
+	unsigned fds = open_fds();
+	enum status st = filetx_open(files, second ? 2 : 1, NULL, false, &t, &recovered, &e);
+	if (st != want || !strstr(e.text, text))
+		fail_msg("%s: %s: %s, wanted %s", first, status_name(st), e.text, text);
+	assert_null(t);
+	assert_int_equal(open_fds(), fds);
+}
+
+static void bad_targets_are_refused(void **state)
+{
+	(void)state;
+	set_stage(false);
+	put_old(2);
+	assert_int_equal(link(path_of(0), in_scratch("dir/hard")), 0);
+	assert_int_equal(mkfifo(in_scratch("dir/fifo"), 0600), 0);
+	const struct {
+		const char *first, *second;
+		bool must_be_new;
+		enum status st;
+		const char *text;
+	} cases[] = {
+		{ "dir", NULL, false, ST_INVALID, "is a directory" },
+		{ "dir/", NULL, false, ST_INVALID, "is a directory" },
+		{ "dir/.", NULL, false, ST_INVALID, "is a directory" },
+		{ "dir/..", NULL, false, ST_INVALID, "is a directory" },
+		{ "dir/fifo", NULL, false, ST_INVALID, "not a regular file" },
+		{ "dir/site.crt", "dir/fifo", false, ST_INVALID, "not a regular file" },
+		{ "none/site.crt", NULL, false, ST_MISSING, "no such file or directory" },
+		{ "dir/site.crt/x", NULL, false, ST_MISSING, "not a directory" },
+		{ "dir/site.crt", "none/site.key", false, ST_MISSING, "no such file or directory" },
+		{ "dir/site.crt", "dir/site.crt", false, ST_INVALID, "are the same file" },
+		{ "dir/site.crt", "dir/../dir/./site.crt", false, ST_INVALID, "are the same file" },
+		{ "dir/site.crt", "dir/hard", false, ST_INVALID, "are the same file" },
+		{ "dir/new", "dir/new", false, ST_INVALID, "are the same file" },
+		{ "dir/site.crt", NULL, true, ST_CONFLICT, "file exists" },
+	};
+	for (size_t i = 0; i < COUNT_OF(cases); i++)
+		refused(in_scratch(cases[i].first), cases[i].second ? in_scratch(cases[i].second) : NULL,
+		        cases[i].must_be_new, cases[i].st, cases[i].text);
+	refused("", NULL, false, ST_MISSING, "no such file or directory");
+	refused("/dev/null", NULL, false, ST_INVALID, "not a regular file");
+	assert_true(all_are(2, false));
+	assert_int_equal(count_entries(stage.dir), 4);
+}
+
+static void too_many_and_too_much_are_refused(void **state)
+{
+	(void)state;
+	set_stage(false);
+	put_old(1);
+	struct error e = ERROR_INIT;
+	struct filetx *t = NULL;
+	bool recovered;
+	const struct filetx_file many[FILETX_FILES + 1] = { { .path = path_of(0) } };
+	assert_int_equal(filetx_open(many, COUNT_OF(many), NULL, false, &t, &recovered, &e), ST_BUG);
+	assert_int_equal(filetx_open(many, 0, NULL, false, &t, &recovered, &e), ST_BUG);
+	assert_int_equal(open_files(1, false, &t, &recovered, &e), ST_OK);
+	char *big = calloc(1, FILETX_BYTES + 1);
+	assert_non_null(big);
+	assert_int_equal(filetx_stage(t, 0, slice_of(big, FILETX_BYTES + 1), &e), ST_LIMIT);
+	assert_int_equal(filetx_stage(t, 1, SLICE_LIT("x"), &e), ST_BUG);
+	assert_int_equal(filetx_commit(t, &e), ST_OK);
+	free(big);
+	filetx_close(t);
+	assert_true(all_are(1, false));
+}
+
+/* Somebody makes the file while the CA is being asked. */
+static void a_file_that_must_be_new_is_looked_for_again(void **state)
+{
+	(void)state;
+	set_stage(false);
+	struct error e = ERROR_INIT;
+	struct filetx *t;
+	bool recovered;
+	const struct filetx_file f = { .path = path_of(0), .mode = 0600, .must_be_new = true };
+	assert_int_equal(filetx_open(&f, 1, NULL, false, &t, &recovered, &e), ST_OK);
+	assert_int_equal(filetx_stage(t, 0, slice_cstr(rows[0].new), &e), ST_OK);
+	put_old(1);
+	assert_int_equal(filetx_commit(t, &e), ST_CONFLICT);
+	filetx_close(t);
+	assert_true(all_are(1, false));
+	assert_clean(1);
+}
+
+static void a_folder_without_right_names_the_remedy(void **state)
+{
+	(void)state;
+	set_stage(true);
+	put_old(1);
+	refused(path_of(0), NULL, false, ST_IO, "STATE_DIRECTORY");
+	struct error e = ERROR_INIT;
+	struct filetx *t = NULL;
+	bool recovered;
+	/* A new file cannot come to be there at all, nor can a read-only one be written. */
+	const struct filetx_file new = { .path = in_scratch("dir/new"), .mode = 0600 };
+	assert_int_equal(filetx_open(&new, 1, stage.state, false, &t, &recovered, &e), ST_IO);
+	assert_non_null(strstr(e.text, "right to write in its folder"));
+	assert_int_equal(chmod(path_of(0), 0444), 0);
+	assert_int_equal(open_files(1, false, &t, &recovered, &e), ST_IO);
+	assert_non_null(strstr(e.text, "permission denied"));
+	assert_non_null(strstr(e.text, "or to the file"));
+	/* A state folder that others may write in is none. */
+	assert_int_equal(chmod(path_of(0), 0644), 0);
+	assert_int_equal(chmod(stage.state, 0777), 0);
+	assert_int_equal(open_files(1, false, &t, &recovered, &e), ST_DENIED);
+	assert_non_null(strstr(e.text, "others may write in it"));
+	assert_null(t);
+	leave_stage();
+}
+
+static void a_state_folder_is_made(void **state)
+{
+	(void)state;
+	set_stage(true);
+	put_old(2);
+	assert_int_equal(rmdir(stage.state), 0);
+	snprintf(stage.state + strlen(stage.state), 16, "/renew");
+	struct error e = ERROR_INIT;
+	assert_int_equal(replace(2, &e), ST_OK);
+	assert_int_equal(mode_of(stage.state), 0700);
+	assert_true(all_are(2, true));
+	assert_clean(2);
+	leave_stage();
+}
+
+/* --- planted files -------------------------------------------------------------------------------------------------
+ */
+
+static void a_file_planted_in_a_shared_folder_is_refused(void **state)
+{
+	(void)state;
+	NEEDS_ROOT();
+	set_stage(false);
+	put_old(1);
+	assert_int_equal(chmod(stage.dir, 01777), 0);
+	assert_int_equal(chown(path_of(0), NOBODY, NOBODY), 0);
+	refused(path_of(0), NULL, false, ST_DENIED, "belongs to another user");
+	assert_int_equal(chown(path_of(0), 0, 0), 0);
+	/* A lock that another user made, and one that is a second name of something. */
+	put_file(in_scratch("dir/.site.crt.lock"), "1\n", 0600);
+	assert_int_equal(chown(in_scratch("dir/.site.crt.lock"), NOBODY, NOBODY), 0);
+	refused(path_of(0), NULL, false, ST_DENIED, "locking");
+	assert_int_equal(unlink(in_scratch("dir/.site.crt.lock")), 0);
+	put_file(in_scratch("victim"), "precious", 0600);
+	assert_int_equal(link(in_scratch("victim"), in_scratch("dir/.site.crt.lock")), 0);
+	refused(path_of(0), NULL, false, ST_DENIED, "locking");
+	assert_int_equal(unlink(in_scratch("dir/.site.crt.lock")), 0);
+	assert_int_equal(symlink(in_scratch("victim"), in_scratch("dir/.site.crt.lock")), 0);
+	refused(path_of(0), NULL, false, ST_IO, "locking");
+	assert_string_equal(get_file(in_scratch("victim")), "precious");
+}
+
+static void write_journal(const char *path, const char *target, const char *old, const char *new, mode_t mode)
+{
+	struct buf text = BUF_INIT(JOURNAL_MAX);
+	struct journal j = { .n = 1 };
+	j.entry[0] = (struct journal_entry){ .path = slice_cstr(target),
+		                             .mode = mode,
+		                             .was = old ? JOURNAL_KNOWN : JOURNAL_ABSENT,
+		                             .old = slice_cstr(old),
+		                             .new = slice_cstr(new) };
+	journal_format(&text, &j);
+	put_file(path, buf_cstr(&text), 0600);
+	buf_done(&text);
+}
+
+static void a_foreign_journal_is_never_applied(void **state)
+{
+	(void)state;
+	NEEDS_ROOT();
+	set_stage(false);
+	put_old(1);
+	char journal[PATH_MAX];
+	snprintf(journal, sizeof journal, "%s", in_scratch("dir/.site.crt.journal"));
+	put_file(in_scratch("shadow"), "root:x", 0600);
+	const struct {
+		uid_t cert, author;
+		mode_t mode;
+		const char *target, *old;
+		const char *text; /* NULL: it is applied */
+	} cases[] = {
+		{ 0, NOBODY, 0600, "dir/site.crt", rows[0].old, "belongs to another user" },
+		{ 0, 0, 0622, "dir/site.crt", rows[0].old, "others may have written it" },
+		{ 0, 0, 0620, "dir/site.crt", rows[0].old, "others may have written it" },
+		{ NOBODY, 12345, 0600, "dir/site.crt", rows[0].old, "belongs to another user" },
+		{ NOBODY, NOBODY, 0600, "shadow", "root:x", "belongs to user 0" },
+		{ NOBODY, NOBODY, 0600, "passwd", NULL, "belongs to user 0" },
+		{ NOBODY, NOBODY, 0600, "dir/site.crt", rows[0].old, NULL },
+		{ NOBODY, 0, 0600, "dir/site.crt", rows[0].old, NULL },
+	};
+	for (size_t i = 0; i < COUNT_OF(cases); i++) {
+		put_old(1);
+		assert_int_equal(chown(path_of(0), cases[i].cert, (gid_t)-1), 0);
+		write_journal(journal, in_scratch(cases[i].target), cases[i].old, rows[0].new, 0644);
+		assert_int_equal(chown(journal, cases[i].author, (gid_t)-1), 0);
+		assert_int_equal(chmod(journal, cases[i].mode), 0);
+		assert_true(filetx_pending(path_of(0), NULL));
+		if (cases[i].text) {
+			refused(path_of(0), NULL, false, ST_DENIED, cases[i].text);
+			assert_true(all_are(1, false));
+			assert_true(is_file(journal));
+		} else {
+			assert_true(assert_next_open_heals(1));
+		}
+		assert_string_equal(get_file(in_scratch("shadow")), "root:x");
+		assert_false(is_file(in_scratch("passwd")));
+		unlink(journal);
+	}
+	/* A link where the journal should be. */
+	write_journal(in_scratch("elsewhere"), path_of(0), rows[0].old, rows[0].new, 0644);
+	assert_int_equal(symlink(in_scratch("elsewhere"), journal), 0);
+	refused(path_of(0), NULL, false, ST_IO, "cannot be read");
+}
+
+/* The path in a journal was canonical: a link that stands in it now was put there since. */
+static void a_journal_follows_no_link(void **state)
+{
+	(void)state;
+	set_stage(false);
+	put_old(1);
+	put_file(in_scratch("victim"), rows[0].old, 0644);
+	assert_int_equal(symlink(in_scratch("victim"), in_scratch("dir/link")), 0);
+	write_journal(in_scratch("dir/.site.crt.journal"), in_scratch("dir/link"), rows[0].old, "evil", 0644);
+	refused(path_of(0), NULL, false, ST_DENIED, "is not followed");
+	assert_string_equal(get_file(in_scratch("victim")), rows[0].old);
+}
+
+/* --- torn and void journals ----------------------------------------------------------------------------------------
+ */
+
+static void assert_put_aside(const char *why)
+{
+	struct error e = ERROR_INIT;
+	struct filetx *t = NULL;
+	bool recovered = true;
+	assert_int_equal(open_files(1, false, &t, &recovered, &e), ST_OK);
+	assert_false(recovered);
+	assert_non_null(filetx_note(t));
+	assert_non_null(strstr(filetx_note(t), why));
+	filetx_close(t);
+	assert_false(filetx_pending(path_of(0), stage.state));
+	assert_int_equal(unlink(in_scratch("dir/.site.crt.journal.bad")), 0);
+	assert_clean(1);
+}
+
+static void a_torn_journal_is_put_aside(void **state)
+{
+	(void)state;
+	set_stage(false);
+	char journal[PATH_MAX];
+	snprintf(journal, sizeof journal, "%s", in_scratch("dir/.site.crt.journal"));
+	char whole[FILE_BYTES];
+	put_old(1);
+	write_journal(journal, path_of(0), rows[0].old, rows[0].new, 0644);
+	snprintf(whole, sizeof whole, "%s", get_file(journal));
+	for (size_t cut = 0; cut < strlen(whole); cut += 7) {
+		char torn[FILE_BYTES];
+		snprintf(torn, cut + 1, "%s", whole);
+		put_file(journal, torn, 0600);
+		assert_put_aside("damaged");
+		assert_true(all_are(1, false));
+	}
+	put_file(journal, "perennial-journal 2\n", 0600);
+	refused(path_of(0), NULL, false, ST_CONFLICT, "another version");
+}
+
+static void a_journal_that_was_overtaken_is_void(void **state)
+{
+	(void)state;
+	set_stage(false);
+	char journal[PATH_MAX];
+	snprintf(journal, sizeof journal, "%s", in_scratch("dir/.site.crt.journal"));
+	put_file(path_of(0), "a third certificate", 0644);
+	write_journal(journal, path_of(0), rows[0].old, rows[0].new, 0644);
+	assert_put_aside("somebody else");
+	assert_string_equal(get_file(path_of(0)), "a third certificate");
+	write_journal(journal, path_of(0), NULL, rows[0].new, 0644);
+	assert_put_aside("somebody else");
+	assert_string_equal(get_file(path_of(0)), "a third certificate");
+}
+
+/* What a power cut in the middle of a write in place can leave. */
+static void half_written_files_are_completed(void **state)
+{
+	(void)state;
+	set_stage(false);
+	static const char old[] = "0123456789", new[] = "abcdefghijklmno";
+	static const char *const halves[] = { "",    "0123456789",     "abc3456789", "abcdefghij", "abcdefghijklmn",
+		                              "012", "abcdefghijklmno" };
+	for (size_t i = 0; i < COUNT_OF(halves); i++) {
+		put_file(path_of(0), halves[i], 0644);
+		write_journal(in_scratch("dir/.site.crt.journal"), path_of(0), old, new, 0644);
+		struct error e = ERROR_INIT;
+		struct filetx *t = NULL;
+		bool recovered = false;
+		assert_int_equal(open_files(1, false, &t, &recovered, &e), ST_OK);
+		assert_true(recovered);
+		filetx_close(t);
+		assert_string_equal(get_file(path_of(0)), new);
+		assert_clean(1);
+	}
+}
+
+/* --- locks ---------------------------------------------------------------------------------------------------------
+ */
+
+static void one_at_a_time_and_the_other_is_named(void **state)
+{
+	(void)state;
+	set_stage(false);
+	put_old(1);
+	int ready[2], done[2];
+	assert_int_equal(pipe2(ready, O_CLOEXEC), 0);
+	assert_int_equal(pipe2(done, O_CLOEXEC), 0);
+	struct error e = ERROR_INIT;
+	struct filetx *t = NULL;
+	bool recovered;
+	char byte = 0;
+	pid_t pid = fork();
+	assert_true(pid >= 0);
+	if (pid == 0) {
+		close(done[1]);
+		bool ok = open_files(1, false, &t, &recovered, &e) == ST_OK && write(ready[1], "x", 1) == 1 &&
+		          read(done[0], &byte, 1) == 0;
+		filetx_close(t);
+		_exit(ok ? 0 : 1);
+	}
+	assert_int_equal(read(ready[0], &byte, 1), 1);
+	assert_int_equal(open_files(1, false, &t, &recovered, &e), ST_AGAIN);
+	char want[64];
+	snprintf(want, sizeof want, "is being renewed by process %d", (int)pid);
+	assert_non_null(strstr(e.text, want));
+	assert_int_equal(mode_of(in_scratch("dir/.site.crt.lock")), 0600);
+	close(done[1]);
+	assert_int_equal(open_files(1, true, &t, &recovered, &e), ST_OK);
+	filetx_close(t);
+	int how;
+	assert_int_equal(waitpid(pid, &how, 0), pid);
+	assert_int_equal(how, 0);
+	close(done[0]), close(ready[0]), close(ready[1]);
+	assert_clean(1);
+}
+
+/* The lock file comes and goes with its holders; no increment may be lost on the way. */
+static void many_processes_lose_no_update(void **state)
+{
+	(void)state;
+	enum { PROCESSES = 4, ROUNDS = 15 };
+	set_stage(false);
+	put_file(path_of(0), "0", 0644);
+	for (int p = 0; p < PROCESSES; p++) {
+		if (fork() != 0)
+			continue;
+		struct error e = ERROR_INIT;
+		for (int i = 0; i < ROUNDS; i++) {
+			struct filetx *t = NULL;
+			bool recovered;
+			char next[32];
+			if (open_files(1, true, &t, &recovered, &e))
+				_exit(1);
+			snprintf(next, sizeof next, "%ld", strtol(get_file(path_of(0)), NULL, 10) + 1);
+			if (filetx_stage(t, 0, slice_cstr(next), &e) || filetx_commit(t, &e))
+				_exit(2);
+			filetx_close(t);
+		}
+		_exit(0);
+	}
+	for (int p = 0, how; p < PROCESSES; p++) {
+		assert_true(wait(&how) > 0);
+		assert_int_equal(how, 0);
+	}
+	assert_int_equal(strtol(get_file(path_of(0)), NULL, 10), PROCESSES * ROUNDS);
+	assert_clean(1);
+}
+
+/* --- other file systems --------------------------------------------------------------------------------------------
+ */
+
+static bool own_mounts(void)
+{
+	return unshare(CLONE_NEWNS) == 0 && mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) == 0;
+}
+
+static int in_child(int (*scene)(void))
+{
+	pid_t pid = fork();
+	assert_true(pid >= 0);
+	if (pid == 0)
+		_exit(own_mounts() ? scene() : 77);
+	int how;
+	assert_int_equal(waitpid(pid, &how, 0), pid);
+	assert_true(WIFEXITED(how));
+	if (WEXITSTATUS(how) == 77) {
+		print_message("# skipped: no mounts of our own here\n");
+		skip();
+	}
+	return WEXITSTATUS(how);
+}
+
+static int bound_scene(void)
+{
+	struct error e = ERROR_INIT;
+	if (mount(in_scratch("outside"), path_of(0), NULL, MS_BIND, NULL))
+		return 77;
+	if (replace(2, &e)) {
+		print_message("# %s\n", e.text);
+		return 1;
+	}
+	return all_are(2, true) && count_entries(stage.dir) == 2 ? 0 : 2;
+}
+
+static void a_bind_mounted_file_is_written_in_place(void **state)
+{
+	(void)state;
+	NEEDS_ROOT();
+	set_stage(false);
+	put_old(2);
+	put_file(in_scratch("outside"), rows[0].old, 0644);
+	assert_int_equal(in_child(bound_scene), 0);
+	assert_string_equal(get_file(in_scratch("outside")), rows[0].new);
+	assert_string_equal(get_file(path_of(0)), rows[0].old);
+}
+
+static int full_scene(void)
+{
+	struct error e = ERROR_INIT;
+	struct filetx *t = NULL;
+	bool recovered;
+	static char big[256 << 10];
+	memset(big, 'x', sizeof big);
+	if (mount("none", stage.dir, "tmpfs", 0, "size=64k"))
+		return 77;
+	put_old(2);
+	if (open_files(2, false, &t, &recovered, &e))
+		return 1;
+	if (filetx_stage(t, 0, slice_of(big, sizeof big), &e) != ST_IO || !strstr(e.text, "no space left on device"))
+		return 2;
+	filetx_close(t);
+	return all_are(2, false) && count_entries(stage.dir) == 2 ? 0 : 3;
+}
+
+static void a_full_disk_fails_the_stage_and_changes_nothing(void **state)
+{
+	(void)state;
+	NEEDS_ROOT();
+	set_stage(false);
+	assert_int_equal(in_child(full_scene), 0);
+}
+
+static void pending_reads_what_is_not_there(void **state)
+{
+	(void)state;
+	set_stage(false);
+	assert_false(filetx_pending(in_scratch("dir/site.crt"), NULL));
+	assert_false(filetx_pending(in_scratch("none/site.crt"), in_scratch("none")));
+	assert_false(filetx_pending("", NULL));
+	assert_int_equal(count_entries(stage.dir), 0);
+}
+
+#define CASE(f) cmocka_unit_test_setup_teardown(f, scratch_make, scratch_drop)
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		CASE(a_failed_call_leaves_old_or_new),
+		CASE(a_failed_call_leaves_old_or_new_in_place),
+		CASE(killed_anywhere_the_next_open_heals),
+		CASE(killed_anywhere_the_next_open_heals_in_place),
+		CASE(recovery_may_be_killed_too),
+		CASE(recovery_may_be_killed_too_in_place),
+		CASE(new_files_get_their_mode_whatever_the_umask),
+		CASE(owner_and_mode_stay_but_not_set_id_bits),
+		CASE(owner_that_rename_cannot_keep_is_kept_in_place),
+		CASE(a_lost_owner_never_widens_the_mode),
+		CASE(acl_and_notes_stay),
+		CASE(an_inherited_acl_does_not_come_in),
+		CASE(hard_links_break_by_rename_and_stay_in_place),
+		CASE(what_is_not_staged_stays),
+		CASE(bad_targets_are_refused),
+		CASE(too_many_and_too_much_are_refused),
+		CASE(a_file_that_must_be_new_is_looked_for_again),
+		CASE(a_folder_without_right_names_the_remedy),
+		CASE(a_state_folder_is_made),
+		CASE(a_file_planted_in_a_shared_folder_is_refused),
+		CASE(a_foreign_journal_is_never_applied),
+		CASE(a_journal_follows_no_link),
+		CASE(a_torn_journal_is_put_aside),
+		CASE(a_journal_that_was_overtaken_is_void),
+		CASE(half_written_files_are_completed),
+		CASE(one_at_a_time_and_the_other_is_named),
+		CASE(many_processes_lose_no_update),
+		CASE(a_bind_mounted_file_is_written_in_place),
+		CASE(a_full_disk_fails_the_stage_and_changes_nothing),
+		CASE(pending_reads_what_is_not_there),
+	};
+	return cmocka_run_group_tests_name("os/filetx", tests, NULL, NULL);
+}
