@@ -223,7 +223,7 @@ static enum status read_tail(struct cert *c, int version, struct slice rest, str
 
 static enum status read_tbs(struct cert *c, struct slice rest, struct error *e)
 {
-	int version;
+	int version; /* from 0 */
 	struct slice alg = SLICE_NONE;
 	if (read_version(&rest, &version, e) || read_serial(c, &rest, e) || take_sequence(&rest, &alg, e) ||
 	    take_sequence(&rest, &c->f.issuer, e) || read_validity(c, &rest, e) ||
@@ -232,6 +232,7 @@ static enum status read_tbs(struct cert *c, struct slice rest, struct error *e)
 	/* RFC 5280 §4.1.1.2: "This field MUST contain the same algorithm identifier as the signature field" */
 	if (!slice_eq(alg, c->f.signature_alg))
 		return error_set(e, ST_INVALID, "inner and outer signature algorithm differ");
+	c->f.version = version + 1;
 	return read_tail(c, version, rest, e);
 }
 

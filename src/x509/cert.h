@@ -8,9 +8,9 @@
 #include <openssl/types.h>
 
 enum {
-	CERT_MAX = 64 * 1024,	   /* one certificate's DER */
+	CERT_MAX = 64 * 1024,      /* one certificate's DER */
 	CERT_BUNDLE_MAX = 4 << 20, /* a PEM file */
-	CERT_CHAIN_MAX = 1000,	   /* certificates in a file */
+	CERT_CHAIN_MAX = 1000,     /* certificates in a file */
 	CERT_EXTENSIONS_MAX = 128,
 	SERIAL_TEXT = 64,
 };
@@ -20,16 +20,17 @@ struct cert;
 /* Everything borrowed from the certificate. */
 struct cert_facts {
 	struct slice der, tbs, serial /* INTEGER content */, issuer, subject, spki; /* DER, spans of der */
-	struct slice signature_alg;						    /* DER AlgorithmIdentifier */
-	struct slice signature;							    /* the bits */
-	struct slice extensions;		       /* content of the Extensions SEQUENCE; empty where none */
+	struct slice signature_alg;                                                 /* DER AlgorithmIdentifier */
+	struct slice signature;                                                     /* the bits */
+	struct slice extensions;                       /* content of the Extensions SEQUENCE; empty where none */
 	struct slice subject_key_id, authority_key_id; /* contents; empty where absent */
 	struct wall not_before, not_after;
-	char serial_text[SERIAL_TEXT];		      /* decimal */
+	int version;                                  /* 1, 2 or 3 */
+	char serial_text[SERIAL_TEXT];                /* decimal */
 	const char *common_name, *issuer_common_name; /* "" where none */
 	const struct san_list *sans;
 	bool is_ca, has_key_usage, has_ext_key_usage, eku_server_auth, eku_client_auth, eku_any;
-	int path_len;	    /* -1: none */
+	int path_len;       /* -1: none */
 	unsigned key_usage; /* mask */
 	bool has_provisioner;
 	struct provisioner_ext provisioner;
@@ -51,7 +52,7 @@ static inline void cert_unref_p(struct cert **c)
 }
 
 const struct cert_facts *cert_facts(const struct cert *c);
-X509 *cert_x509(const struct cert *c);	  /* borrowed */
+X509 *cert_x509(const struct cert *c);    /* borrowed */
 EVP_PKEY *cert_key(const struct cert *c); /* borrowed; the public key, never NULL */
 
 /* The algorithm it was signed with, from its AlgorithmIdentifier. ST_INVALID where it is none of ours. */

@@ -26,18 +26,19 @@ void csr_done(struct csr *c)
 	*c = (struct csr){ 0 };
 }
 
-static enum status read_extensions(struct csr *c, struct slice rest, bool *seen, struct error *e)
+static enum status read_extensions(struct csr *c, struct error *e)
 {
+	bool seen = false;
 	struct ext x;
-	while (rest.n) {
+	for (struct slice rest = c->extensions; rest.n;) {
 		if (ext_next(&rest, &x, e))
 			return e->status;
 		if (strcmp(x.oid, OID_SUBJECT_ALT_NAME))
 			continue;
 		/* A second one would make it a matter of the reader which names were asked for. */
-		if (*seen)
+		if (seen)
 			return error_set(e, ST_INVALID, "subject alternative names stand twice");
-		*seen = true;
+		seen = true;
 		if (san_list_decode(x.value, &c->sans, e))
 			return e->status;
 	}
@@ -57,11 +58,14 @@ static enum status read_attributes(struct csr *c, struct slice rest, struct erro
 			return e->status;
 		if (strcmp(oid, OID_EXTENSION_REQUEST))
 			continue;
-		if (der_expect(&in, DER_SET, &d, e) || der_end(in, e) || der_only(d.body, DER_SEQUENCE, &d, e) ||
-		    read_extensions(c, d.body, &seen, e))
+		if (seen)
+			return error_set(e, ST_INVALID, "extensions are requested twice");
+		seen = true;
+		if (der_expect(&in, DER_SET, &d, e) || der_end(in, e) || der_only(d.body, DER_SEQUENCE, &d, e))
 			return e->status;
+		c->extensions = d.body;
 	}
-	return ST_OK;
+	return read_extensions(c, e);
 }
 
 static enum status read_info(struct csr *c, struct slice rest, struct error *e)
@@ -88,11 +92,15 @@ static enum status read_info(struct csr *c, struct slice rest, struct error *e)
 static enum status read_der(struct csr *c, struct error *e)
 {
 	struct der d, info;
+	unsigned unused;
 	if (der_only(buf_slice(&c->der), DER_SEQUENCE, &d, e))
 		return e->status;
 	struct slice rest = d.body;
 	if (der_expect(&rest, DER_SEQUENCE, &info, e) || read_info(c, info.body, e) ||
-	    der_expect(&rest, DER_SEQUENCE, &d, e) || der_expect(&rest, DER_BIT_STRING, &d, e))
+	    der_expect(&rest, DER_SEQUENCE, &d, e))
+		return e->status;
+	c->signature_alg = d.whole;
+	if (der_expect(&rest, DER_BIT_STRING, &d, e) || der_read_bits(d.body, &c->signature, &unused, e))
 		return e->status;
 	return der_end(rest, e);
 }
@@ -156,7 +164,7 @@ static enum status add_attributes(struct buf *out, const struct san_list *sans, 
 }
 
 static enum status add_info(struct buf *out, EVP_PKEY *key, struct slice subject, const struct san_list *sans,
-			    struct error *e)
+                            struct error *e)
 {
 	size_t start = out->n;
 	struct der d;

@@ -10,8 +10,10 @@ struct csr {
 	X509_REQ *req;
 	EVP_PKEY *key;
 	struct buf der, spki, subject; /* spki, subject: DER */
-	char *common_name;	       /* "" where none */
-	struct san_list sans;	       /* from the extensionRequest attribute */
+	struct slice extensions;       /* content of the requested Extensions, a span of der; empty where none */
+	struct slice signature_alg, signature; /* spans of der: AlgorithmIdentifier, and the bits */
+	char *common_name;                     /* "" where none */
+	struct san_list sans;                  /* from the extensionRequest attribute */
 };
 void csr_done(struct csr *c);
 
@@ -23,5 +25,5 @@ MUST_USE enum status csr_verify(const struct csr *c, struct error *e);
 
 /* Makes and signs a request; subject is a DER Name, sans may be NULL. Appends DER. */
 MUST_USE enum status csr_make(EVP_PKEY *key, struct slice subject, const struct san_list *sans, struct buf *out,
-			      struct error *e);
+                              struct error *e);
 void csr_format_pem(const struct csr *c, struct buf *out);

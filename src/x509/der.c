@@ -199,12 +199,12 @@ enum status der_read_time(const struct der *d, struct wall *ret, struct error *e
 			return bad(e, "time");
 	const uint8_t *p = d->body.p + year_n;
 	struct civil c = { digits(d->body.p, (int)year_n),
-			   digits(p, 2),
-			   digits(p + 2, 2),
-			   digits(p + 4, 2),
-			   digits(p + 6, 2),
-			   digits(p + 8, 2),
-			   0 };
+		           digits(p, 2),
+		           digits(p + 2, 2),
+		           digits(p + 4, 2),
+		           digits(p + 6, 2),
+		           digits(p + 8, 2),
+		           0 };
 	/* RFC 5280 §4.1.2.5.1: "Where YY is greater than or equal to 50, the year SHALL be interpreted as 19YY" */
 	if (year_n == 2)
 		c.year += c.year >= 50 ? 1900 : 2000;

@@ -48,8 +48,8 @@ enum status der_broken(struct error *e, const char *noun);
 /* Readers of the content of one value. All ST_INVALID where it breaks DER or does not fit. */
 enum { OID_TEXT = 128 };
 MUST_USE enum status der_read_oid(struct slice body, char out[OID_TEXT], struct error *e); /* dotted */
-MUST_USE enum status der_read_bool(struct slice body, bool *ret, struct error *e);	   /* 00 or ff */
-MUST_USE enum status der_read_small(struct slice body, int *ret, struct error *e);	   /* 0 .. 2^31-1 */
+MUST_USE enum status der_read_bool(struct slice body, bool *ret, struct error *e);         /* 00 or ff */
+MUST_USE enum status der_read_small(struct slice body, int *ret, struct error *e);         /* 0 .. 2^31-1 */
 /* ret: the octets behind the count of unused bits, which must be zero bits. */
 MUST_USE enum status der_read_bits(struct slice body, struct slice *ret, unsigned *ret_unused, struct error *e);
 /* UTCTime or GeneralizedTime in RFC 5280's only forms (§4.1.2.5: seconds, Z). */

@@ -144,10 +144,10 @@ enum status ext_parse_provisioner(struct slice value, struct provisioner_ext *re
 		return error_wrap(e, "provisioner extension");
 	struct slice rest = d.body;
 	bool broken = der_expect(&rest, DER_INTEGER, &d, e) || der_read_small(d.body, &p.type, e) ||
-		      take_text(&rest, p.name, sizeof p.name, e) ||
-		      take_text(&rest, p.credential_id, sizeof p.credential_id, e) ||
-		      /* key and value pairs of cloud provisioners are not looked at */
-		      (rest.n && der_expect(&rest, DER_SEQUENCE, &d, e)) || der_end(rest, e);
+	              take_text(&rest, p.name, sizeof p.name, e) ||
+	              take_text(&rest, p.credential_id, sizeof p.credential_id, e) ||
+	              /* key and value pairs of cloud provisioners are not looked at */
+	              (rest.n && der_expect(&rest, DER_SEQUENCE, &d, e)) || der_end(rest, e);
 	if (broken)
 		return der_broken(e, "provisioner extension");
 	*ret = p;

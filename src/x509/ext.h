@@ -17,15 +17,15 @@
 #define OID_ANY_EXT_KEY_USAGE "2.5.29.37.0"
 
 enum key_usage { /* bit numbers of RFC 5280 §4.2.1.3, as a mask 1 << n */
-		 KU_DIGITAL_SIGNATURE = 1 << 0,
-		 KU_CONTENT_COMMITMENT = 1 << 1,
-		 KU_KEY_ENCIPHERMENT = 1 << 2,
-		 KU_DATA_ENCIPHERMENT = 1 << 3,
-		 KU_KEY_AGREEMENT = 1 << 4,
-		 KU_KEY_CERT_SIGN = 1 << 5,
-		 KU_CRL_SIGN = 1 << 6,
-		 KU_ENCIPHER_ONLY = 1 << 7,
-		 KU_DECIPHER_ONLY = 1 << 8,
+	         KU_DIGITAL_SIGNATURE = 1 << 0,
+	         KU_CONTENT_COMMITMENT = 1 << 1,
+	         KU_KEY_ENCIPHERMENT = 1 << 2,
+	         KU_DATA_ENCIPHERMENT = 1 << 3,
+	         KU_KEY_AGREEMENT = 1 << 4,
+	         KU_KEY_CERT_SIGN = 1 << 5,
+	         KU_CRL_SIGN = 1 << 6,
+	         KU_ENCIPHER_ONLY = 1 << 7,
+	         KU_DECIPHER_ONLY = 1 << 8,
 };
 
 void ext_add(struct buf *out, const char *oid, bool critical, struct slice value);

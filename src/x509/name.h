@@ -29,7 +29,7 @@ struct name_attr {
 	char oid[OID_TEXT];
 	const char *label; /* "CN"; the OID where unknown. Valid as long as the struct */
 	const char *key;   /* "common_name"; the OID where unknown */
-	bool joined;	   /* of the same RDN as the attribute before */
+	bool joined;       /* of the same RDN as the attribute before */
 	struct der value;
 };
 struct name_reader {

@@ -55,10 +55,10 @@ static void style_done(struct style *s)
 static enum status style_legacy(struct style *s, struct error *e)
 {
 	*s = (struct style){ .lib = OSSL_LIB_CTX_new(),
-			     .cert_pbe = NID_pbe_WithSHA1And40BitRC2_CBC,
-			     .key_pbe = NID_pbe_WithSHA1And3_Key_TripleDES_CBC,
-			     .salt_n = P12_LEGACY_SALT,
-			     .mac = EVP_sha1() };
+		             .cert_pbe = NID_pbe_WithSHA1And40BitRC2_CBC,
+		             .key_pbe = NID_pbe_WithSHA1And3_Key_TripleDES_CBC,
+		             .salt_n = P12_LEGACY_SALT,
+		             .mac = EVP_sha1() };
 	if (!s->lib)
 		return error_nomem(e);
 	s->legacy = OSSL_PROVIDER_load(s->lib, "legacy");
@@ -66,8 +66,8 @@ static enum status style_legacy(struct style *s, struct error *e)
 	if (s->legacy && s->plain)
 		return ST_OK;
 	return error_ossl(e, ST_MISSING,
-			  "a legacy PKCS#12 file needs OpenSSL's legacy provider, which cannot be loaded here; "
-			  "leave '--legacy' away, or install it");
+	                  "a legacy PKCS#12 file needs OpenSSL's legacy provider, which cannot be loaded here; "
+	                  "leave '--legacy' away, or install it");
 }
 
 static enum status style_make(bool legacy, struct style *ret, struct error *e)
@@ -142,19 +142,19 @@ static enum status push(contents *to, PKCS7 *content, struct error *e)
 }
 
 static enum status add_cert_content(const struct p12_draft *d, const struct style *s, const uint8_t *leaf_id,
-				    contents *to, struct error *e)
+                                    contents *to, struct error *e)
 {
 	AUTO(bags_free_p) bags *b = NULL;
 	if (cert_bags(d, leaf_id, &b, e))
 		return e->status;
 	return push(to,
-		    PKCS12_pack_p7encdata_ex(s->cert_pbe, password_of(d), (int)d->password.n, NULL, s->salt_n,
-					     P12_ITERATIONS, b, s->lib, NULL),
-		    e);
+	            PKCS12_pack_p7encdata_ex(s->cert_pbe, password_of(d), (int)d->password.n, NULL, s->salt_n,
+	                                     P12_ITERATIONS, b, s->lib, NULL),
+	            e);
 }
 
 static enum status add_key_content(const struct p12_draft *d, const struct style *s, uint8_t leaf_id[SHA1_BYTES],
-				   contents *to, struct error *e)
+                                   contents *to, struct error *e)
 {
 	AUTO(bags_free_p) bags *b = sk_PKCS12_SAFEBAG_new_null();
 	AUTO(PKCS8_PRIV_KEY_INFO_free_p) PKCS8_PRIV_KEY_INFO *plain = EVP_PKEY2PKCS8(d->key);

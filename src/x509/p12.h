@@ -5,10 +5,10 @@
 struct p12_draft {
 	const struct chain *chain; /* leaf first; may be NULL for a trust store */
 	const struct chain *cas;   /* further CA certificates; may be NULL */
-	EVP_PKEY *key;		   /* NULL for a trust store */
-	struct slice password;	   /* may be empty */
-	bool legacy;		   /* RC2-40 certificates, 3DES key, SHA-1 MAC; else PBES2 AES-256-CBC, SHA-256 MAC,
-				      2048 iterations, 16-byte salts (spec/client.md §8.2) */
+	EVP_PKEY *key;             /* NULL for a trust store */
+	struct slice password;     /* may be empty */
+	bool legacy;               /* RC2-40 certificates, 3DES key, SHA-1 MAC; else PBES2 AES-256-CBC, SHA-256 MAC,
+	                              2048 iterations, 16-byte salts (spec/client.md §8.2) */
 };
 /* Appends the file's DER; out should be BUF_SECRET. A trust store's entries bear the friendly name
  * "<subject DN> - <SHA-256>" and the attribute by which Java knows an anchor.

@@ -5,7 +5,7 @@
 static const char *const tls_usages[] = { OID_SERVER_AUTH, OID_CLIENT_AUTH };
 
 enum status profile_leaf(EVP_PKEY *key, struct slice spki, struct slice issuer_key_id, const struct san_list *sans,
-			 bool subject_is_empty, const struct provisioner_ext *prov, struct buf *out, struct error *e)
+                         bool subject_is_empty, const struct provisioner_ext *prov, struct buf *out, struct error *e)
 {
 	bool rsa = key_facts_of(key).kind == KEY_RSA;
 	ext_add_key_usage(out, KU_DIGITAL_SIGNATURE | (rsa ? KU_KEY_ENCIPHERMENT : 0));
@@ -35,7 +35,7 @@ enum status profile_ca(struct slice spki, int path_len, struct slice issuer_key_
 }
 
 enum status profile_renewed(const struct cert *parent, struct slice issuer_key_id, struct slice rekeyed_spki,
-			    struct buf *out, struct error *e)
+                            struct buf *out, struct error *e)
 {
 	struct ext x;
 	if (rekeyed_spki.n && ext_add_subject_key_id(out, rekeyed_spki, e))

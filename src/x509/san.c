@@ -73,7 +73,7 @@ static enum status check_text(struct slice s, struct error *e)
 		if (s.p[i] >= 0x20 && s.p[i] < 0x7f)
 			continue;
 		return error_set(e, ST_INVALID, "subject alternative name '%s' holds a character that is %s",
-				 show_cut(s, shown, sizeof shown), s.p[i] < 0x80 ? "a control" : "not ASCII");
+		                 show_cut(s, shown, sizeof shown), s.p[i] < 0x80 ? "a control" : "not ASCII");
 	}
 	return ST_OK;
 }
@@ -143,14 +143,14 @@ enum status san_list_encode(const struct san_list *l, struct buf *out, struct er
 	for (size_t i = 0; i < l->n; i++)
 		if (l->v[i].type == SAN_OTHER)
 			return error_set(e, ST_INVALID, "a subject alternative name of the kind %s cannot be written",
-					 l->v[i].text);
+			                 l->v[i].text);
 	/* the peer's order: all names of a kind, kind by kind (spec/server.md §3.2) */
 	for (size_t k = 0; kinds[k].type != SAN_OTHER; k++)
 		for (size_t i = 0; i < l->n; i++) {
 			const struct san *s = &l->v[i];
 			if (s->type == kinds[k].type)
 				der_add(out, kinds[k].tag,
-					s->type == SAN_IP ? slice_of(s->ip, s->ip_n) : slice_cstr(s->text));
+				        s->type == SAN_IP ? slice_of(s->ip, s->ip_n) : slice_cstr(s->text));
 		}
 	der_wrap(out, start, DER_SEQUENCE);
 	return buf_check(out, e);
@@ -168,7 +168,7 @@ static enum status decode_one(const struct der *d, struct san_list *l, struct er
 	if (kinds[k].type == SAN_IP) {
 		if (d->body.n != 4 && d->body.n != 16)
 			return error_set(e, ST_INVALID, "subject alternative name: an IP address of %zu bytes",
-					 d->body.n);
+			                 d->body.n);
 		return push_ip(l, d->body, e);
 	}
 	if (check_text(d->body, e))

@@ -7,9 +7,9 @@ enum san_type { SAN_DNS, SAN_EMAIL, SAN_IP, SAN_URI, SAN_OTHER };
 
 struct san {
 	enum san_type type;
-	char *text;	/* as printed; IP in canonical form. Holds no NUL and no control characters */
+	char *text;     /* as printed; IP in canonical form. Holds no NUL and no control characters */
 	uint8_t ip[16]; /* network order */
-	uint8_t ip_n;	/* 4 or 16 for SAN_IP */
+	uint8_t ip_n;   /* 4 or 16 for SAN_IP */
 };
 
 enum { SAN_TEXT_MAX = 2048, SAN_LIST_MAX = 1000 };

@@ -99,9 +99,9 @@ enum status serial_normalize(struct slice in, char out[SERIAL_TEXT], struct erro
 	}
 	if (!good)
 		return error_set(e, ST_INVALID,
-				 "'%s' is not a valid serial number - use a base 10 representation or a base 16 "
-				 "representation with '0x' prefix",
-				 show_cut(in, shown, sizeof shown));
+		                 "'%s' is not a valid serial number - use a base 10 representation or a base 16 "
+		                 "representation with '0x' prefix",
+		                 show_cut(in, shown, sizeof shown));
 	if (!fits)
 		return error_set(e, ST_INVALID, "serial number is longer than %d octets", SERIAL_OCTETS);
 	return serial_format(slice_of(v, sizeof v), out, e);

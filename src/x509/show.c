@@ -4,11 +4,11 @@ int32_t show_rune(struct slice *rest)
 {
 	static const int32_t least[] = { 0, 0x80, 0x800, 0x10000 };
 	const uint8_t *p = rest->p;
-	size_t more = p[0] < 0x80		    ? 0
-		      : p[0] >= 0xc2 && p[0] < 0xe0 ? 1
-		      : (p[0] & 0xf0) == 0xe0	    ? 2
-		      : p[0] >= 0xf0 && p[0] < 0xf5 ? 3
-						    : 4;
+	size_t more = p[0] < 0x80                   ? 0
+	              : p[0] >= 0xc2 && p[0] < 0xe0 ? 1
+	              : (p[0] & 0xf0) == 0xe0       ? 2
+	              : p[0] >= 0xf0 && p[0] < 0xf5 ? 3
+	                                            : 4;
 	int32_t v = more ? p[0] & (0x3f >> more) : p[0];
 	bool good = more < 4 && rest->n > more;
 	for (size_t i = 1; good && i <= more; i++) {
@@ -28,7 +28,7 @@ bool show_unfit(int32_t r)
 	static const struct {
 		int32_t first, last;
 	} unfit[] = {
-		{ INT32_MIN, 0x1f }, { 0x7f, 0x9f },	 { 0xad, 0xad },       { 0x61c, 0x61c },
+		{ INT32_MIN, 0x1f }, { 0x7f, 0x9f },     { 0xad, 0xad },       { 0x61c, 0x61c },
 		{ 0x180e, 0x180e },  { 0x200b, 0x200f }, { 0x2028, 0x202e },   { 0x2060, 0x206f },
 		{ 0xfeff, 0xfeff },  { 0xfff9, 0xfffb }, { 0xe0000, 0xe007f },
 	};

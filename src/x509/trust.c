@@ -75,8 +75,8 @@ static bool same_time(int code)
 static bool no_path(int code)
 {
 	static const int codes[] = {
-		X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT,	    X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT_LOCALLY,
-		X509_V_ERR_DEPTH_ZERO_SELF_SIGNED_CERT,	    X509_V_ERR_SELF_SIGNED_CERT_IN_CHAIN,
+		X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT,       X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT_LOCALLY,
+		X509_V_ERR_DEPTH_ZERO_SELF_SIGNED_CERT,     X509_V_ERR_SELF_SIGNED_CERT_IN_CHAIN,
 		X509_V_ERR_UNABLE_TO_VERIFY_LEAF_SIGNATURE, X509_V_ERR_CERT_UNTRUSTED,
 	};
 	for (size_t i = 0; i < COUNT_OF(codes); i++)
@@ -108,9 +108,9 @@ static enum status expired(X509 *x, int code, struct wall at, const char *subjec
 	bool late = code == X509_V_ERR_CERT_HAS_EXPIRED;
 	const struct cert_facts *f = cert_facts(c);
 	return error_set(e, ST_EXPIRED,
-			 "x509: certificate has expired or is not yet valid: current time %s is %s %s (%s)",
-			 wall_rfc3339(at, now), late ? "after" : "before",
-			 wall_rfc3339(late ? f->not_after : f->not_before, limit), subject);
+	                 "x509: certificate has expired or is not yet valid: current time %s is %s %s (%s)",
+	                 wall_rfc3339(at, now), late ? "after" : "before",
+	                 wall_rfc3339(late ? f->not_after : f->not_before, limit), subject);
 }
 
 static enum status refuse(X509_STORE_CTX *ctx, struct wall at, struct error *e)
@@ -159,7 +159,7 @@ static enum status stack_of(const struct chain *untrusted, x509_stack *ret, stru
 }
 
 enum status trust_verify(const struct trust *t, const struct cert *leaf, const struct chain *untrusted, struct wall at,
-			 enum trust_use use, struct error *e)
+                         enum trust_use use, struct error *e)
 {
 	AUTO(x509_stack_free_p) x509_stack *stack = sk_X509_new_null();
 	AUTO(X509_STORE_CTX_free_p) X509_STORE_CTX *ctx = X509_STORE_CTX_new();
@@ -174,7 +174,7 @@ enum status trust_verify(const struct trust *t, const struct cert *leaf, const s
 	X509_VERIFY_PARAM_set_depth(param, DEPTH_MAX);
 	X509_VERIFY_PARAM_set_auth_level(param, 1); /* no MD5, no SHA-1, no RSA below 1024 bits; as Go */
 	X509_VERIFY_PARAM_set_flags(param,
-				    X509_V_FLAG_TRUSTED_FIRST | (t->partial_chain ? X509_V_FLAG_PARTIAL_CHAIN : 0UL));
+	                            X509_V_FLAG_TRUSTED_FIRST | (t->partial_chain ? X509_V_FLAG_PARTIAL_CHAIN : 0UL));
 	if (X509_verify_cert(ctx) != 1)
 		return refuse(ctx, at, e);
 	return use == TRUST_ANY ? ST_OK : check_use(ctx, use, e);
@@ -203,7 +203,7 @@ static enum status wrong_host(const struct cert *c, const char *host, struct err
 	add_names(&names, cert_facts(c)->sans, SAN_DNS, SAN_IP);
 	if (!names.n)
 		return error_set(e, ST_DENIED, "x509: certificate is not valid for any names, but wanted to match %s",
-				 shown);
+		                 shown);
 	return error_set(e, ST_DENIED, "x509: certificate is valid for %.400s, not %s", buf_cstr(&names), shown);
 }
 
@@ -224,7 +224,7 @@ enum status cert_matches_host(const struct cert *c, const char *host, struct err
 	}
 	/* RFC 6125 §6.4.4 lets a common name count where there is no other; Go does not, and neither do we. */
 	int match = X509_check_host(cert_x509(c), (const char *)name.p, name.n,
-				    X509_CHECK_FLAG_NEVER_CHECK_SUBJECT | X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS, NULL);
+	                            X509_CHECK_FLAG_NEVER_CHECK_SUBJECT | X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS, NULL);
 	ossl_forget_errors();
 	return name.n && match == 1 ? ST_OK : wrong_host(c, host, e);
 }

@@ -19,7 +19,7 @@ enum trust_use { TRUST_ANY, TRUST_CLIENT, TRUST_SERVER };
 /* ST_DENIED: no path, wrong use, name constraint; ST_EXPIRED: outside validity at `at`. The text is OpenSSL's reason
  * with the subject it is about. untrusted may be NULL. */
 MUST_USE enum status trust_verify(const struct trust *t, const struct cert *leaf, const struct chain *untrusted,
-				  struct wall at, enum trust_use use, struct error *e);
+                                  struct wall at, enum trust_use use, struct error *e);
 
 /* RFC 6125 host name or IP match of the leaf. ST_DENIED. */
 MUST_USE enum status cert_matches_host(const struct cert *c, const char *host, struct error *e);
