@@ -6,41 +6,41 @@ const struct claims claims_builtin = {
 	.default_ns = 24 * DURATION_H,
 };
 
-/* a must not be more than b. */
-static enum status in_order(const char *a_name, int64_t a_ns, const char *b_name, int64_t b_ns, struct error *e)
+struct member {
+	const char *name;
+	int64_t ns;
+};
+
+static enum status in_order(const struct member *less, const struct member *more, struct error *e)
 {
 	char a[DURATION_TEXT], b[DURATION_TEXT];
-	if (a_ns <= b_ns)
+	if (less->ns <= more->ns)
 		return ST_OK;
-	return error_set(e, ST_INVALID, "%s: %s is more than %s (%s)", a_name, duration_format(a_ns, a), b_name,
-			 duration_format(b_ns, b));
+	return error_set(e, ST_INVALID, "%s: %s is more than %s (%s)", less->name, duration_format(less->ns, a),
+	                 more->name, duration_format(more->ns, b));
 }
 
 static enum status check(const struct claims *c, struct error *e)
 {
-	const struct {
-		const char *name;
-		int64_t ns;
-	} positive[] = {
+	enum { DEFAULT, MIN, MAX };
+	const struct member d[] = {
+		{ "defaultTLSCertDuration", c->default_ns }, /* first: the others may have followed it */
 		{ "minTLSCertDuration", c->min_ns },
 		{ "maxTLSCertDuration", c->max_ns },
-		{ "defaultTLSCertDuration", c->default_ns },
 	};
 	enum status st;
-	for (size_t i = 0; i < COUNT_OF(positive); i++)
-		if (positive[i].ns <= 0)
-			return error_set(e, ST_INVALID, "%s: must be more than 0", positive[i].name);
+	for (size_t i = 0; i < COUNT_OF(d); i++)
+		if (d[i].ns <= 0)
+			return error_set(e, ST_INVALID, "%s: must be more than 0", d[i].name);
 	if (c->renewal_after_expiry_ns < 0)
 		return error_set(e, ST_INVALID, "renewalAfterExpiry: must not be negative");
-	if ((st = in_order(positive[0].name, c->min_ns, positive[1].name, c->max_ns, e)))
+	if ((st = in_order(&d[MIN], &d[MAX], e)) || (st = in_order(&d[MIN], &d[DEFAULT], e)))
 		return st;
-	if ((st = in_order(positive[0].name, c->min_ns, positive[2].name, c->default_ns, e)))
-		return st;
-	return in_order(positive[2].name, c->default_ns, positive[1].name, c->max_ns, e);
+	return in_order(&d[DEFAULT], &d[MAX], e);
 }
 
 enum status claims_merge(const struct claims *base, const struct claims_patch *patch, struct claims *ret,
-			 struct error *e)
+                         struct error *e)
 {
 	const struct claims_patch *p = patch;
 	struct claims c = *base;

@@ -184,7 +184,7 @@ enum status issue_listener(const struct authority *a, EVP_PKEY *key, struct wall
 	AUTO(buf_done) struct buf spki = BUF_INIT(CERT_MAX);
 	AUTO(buf_done) struct buf extensions = BUF_INIT(CERT_MAX);
 	struct name_attrs names = { .common_name = a->listener_common_name };
-	struct validity val;
+	struct validity val = { 0 };
 	enum status st;
 
 	if ((st = listener_validity(a, now, &val, e)) || (st = listener_sans(a, &sans, e)))

@@ -163,7 +163,7 @@ enum status issue_renewed(const struct authority *a, const struct cert *parent, 
 			  struct error *e)
 {
 	AUTO(issued_done) struct issued out = { 0 };
-	struct validity val;
+	struct validity val = { 0 };
 	enum status st;
 
 	*v = VERDICT_GRANTED;

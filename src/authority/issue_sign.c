@@ -306,7 +306,7 @@ enum status issue_sign(const struct authority *a, const struct authorization *au
 {
 	AUTO(issued_done) struct issued out = { 0 };
 	AUTO(san_list_done) struct san_list names = { 0 };
-	struct validity val;
+	struct validity val = { 0 };
 	enum status st;
 
 	*v = VERDICT_GRANTED;
