@@ -1,6 +1,11 @@
-/* listener.h - the TLS side of the server: HTTP/1.1 over TLS 1.2/1.3 on libevent's evhttp, one event loop per thread, all
- * accepting from one listening socket. What evhttp lets through and should not (two Content-Lengths, no Host, folded
- * headers, NULs, slow drips: facts) is refused here; close_notify is sent.
+/* listener.h - the TLS side of the server: HTTP/1.1 over TLS 1.2/1.3 on libevent's bufferevents, one event loop per
+ * thread, all accepting from one listening socket. Messages are read by net/http1.h, which refuses what readers could
+ * disagree about (two Content-Lengths, no Host, folded headers, control bytes); every wait is bounded by a timer of its
+ * own, so that no drip of bytes prolongs it; close_notify is sent.
+ *
+ * Refused here, with a text/plain body and the end of the connection: 400 malformed, 408 not complete in time, 413 body too
+ * large, 431 header too large, 501 unknown method, 503 the handler took longer than request_ms. A connection over a cap
+ * is closed at once. Plain HTTP gets a plain answer that says so.
  *
  * A request lives on its connection's thread. The handler may answer at once or later, from any thread. */
 #pragma once
@@ -22,12 +27,12 @@ struct listener_limits { /* every one a setting of ca.json */
 	                           .connections_per_address = 0, .handshake_ms = 15000, .header_ms = 15000,       \
 	                           .request_ms = 30000, .idle_ms = 15000, .drain_ms = 60000 })
 
-struct request; /* opaque; valid until request_reply */
+struct request; /* opaque; the handler's until request_reply, which every request must get */
 
 const char *request_method(const struct request *r);      /* "POST" */
 const char *request_path(const struct request *r);        /* raw, without query */
 const char *request_query(const struct request *r);       /* raw; "" where none */
-const char *request_header(const struct request *r, const char *name); /* NULL where absent */
+const char *request_header(const struct request *r, const char *name); /* the first of that name; NULL where absent */
 struct slice request_body(const struct request *r);
 struct cert *request_peer(const struct request *r);       /* verified client certificate, borrowed; NULL where none */
 const char *request_remote(const struct request *r);      /* "127.0.0.1:4711" */
@@ -65,15 +70,23 @@ struct listener_conf {
 	const struct clock *clock;
 	listener_handler *handler;
 	listener_tls *tls;
-	/* Told after each reply went out (or the connection died first: status 0): for the access log. */
+	/* Told once for each request, after its reply went out (or the connection died first: status 0): for the access
+	 * log. Also for requests that were refused here: their context is NULL, and where the header was malformed
+	 * method and path are "". Not told any more once listener_stop has returned. May be NULL. */
 	void (*done)(void *ctx, struct request *r, int status, size_t body_bytes);
+	/* Told of a connection that ended before it could make a request (failed handshake, over a cap, no TLS), which no
+	 * access record would show. May be NULL. */
+	void (*refused)(void *ctx, const char *remote, const char *why);
 	void *ctx;
 };
 
-/* Binds, listens, starts the threads. ST_IO names the address. */
+/* Binds, listens, starts the threads. ":443" listens on IPv4 and IPv6. The handler, done and refused are called in the
+ * threads; conf's pointers (but address) must stay good until listener_stop. From then on SIGPIPE is ignored. ST_IO
+ * names the address. */
 MUST_USE enum status listener_start(const struct listener_conf *conf, struct listener **ret, struct error *e);
 int listener_port(const struct listener *l);
-/* Stops accepting, lets running requests finish (at most drain_ms), joins the threads, frees. */
+/* Stops accepting, closes idle connections, lets running requests finish (at most drain_ms), joins the threads, frees.
+ * A request that has still not been answered then stays valid for its handler; request_reply only frees it. */
 void listener_stop(struct listener *l);
 
 /* The server's TLS settings as a context (spec/server.md §5.1): no tickets, no renegotiation, ALPN http/1.1, QUICKACK at
@@ -81,9 +94,10 @@ void listener_stop(struct listener *l);
 struct listener_tls_conf {
 	const struct chain *chain;         /* leaf first */
 	EVP_PKEY *key;
-	const struct chain *client_roots;  /* anchors for client certificates; partial chains allowed */
+	const struct chain *client_roots;  /* anchors for client certificates, named to clients; partial chains allowed */
 	const char *const *suites;
 	size_t suites_n;
-	int min_version, max_version;      /* TLS1_2_VERSION, ... */
+	int min_version, max_version;      /* TLS1_2_VERSION, ...; 0: TLS 1.2 and 1.3 */
 };
+/* ST_INVALID: an unknown or useless suite (named), versions that contradict each other, a key that does not fit. */
 MUST_USE enum status listener_tls_new(const struct listener_tls_conf *conf, SSL_CTX **ret, struct error *e);

@@ -1,0 +1,506 @@
+/* One connection, from accept to close. Each state waits for one thing under one timer; conn.h has the diagram.
+ *
+ *   HANDSHAKE  on_event -> handshake_done, handshake_failed
+ *   IDLE       step_idle: the first byte of a request
+ *   HEAD       step_head: the empty line
+ *   BODY       step_body: as many bytes as the head promised; then hand_over
+ *   RUNNING    conn_take_reply, or give_up
+ *   WRITING    on_write -> next request, or finish
+ *   LINGER     on_linger: reading what is still on its way, since closing over unread bytes makes the kernel send a
+ *              reset, which may overtake the answer or the alert */
+#include "net/conn.h"
+
+#include "crypto/ossl.h"
+#include "net/input.h"
+
+#include <arpa/inet.h>
+#include <event2/bufferevent_ssl.h>
+#include <netinet/tcp.h>
+#include <openssl/err.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+enum { LINGER_MS = 500, LINGER_MAX = 256 << 10 };
+
+static const struct listener_conf *conf_of(const struct conn *c)
+{
+	return &c->w->l->conf;
+}
+
+/* The one timer: whatever it was set to before is forgotten. */
+static void arm(struct conn *c, int64_t ms)
+{
+	if (ms < 0)
+		ms = 0;
+	struct timeval tv = { .tv_sec = ms / 1000, .tv_usec = ms % 1000 * 1000 };
+	if (event_add(c->timer, &tv))
+		conn_kill(c);
+}
+
+static void tell_refused(const struct conn *c, const char *why)
+{
+	if (conf_of(c)->refused)
+		conf_of(c)->refused(conf_of(c)->ctx, c->remote, why);
+}
+
+/* -- the end -------------------------------------------------------------------------------------------------- */
+
+static void unlink_conn(struct conn *c)
+{
+	if (c->prev)
+		c->prev->next = c->next;
+	else
+		c->w->conns = c->next;
+	if (c->next)
+		c->next->prev = c->prev;
+}
+
+/* The handler may still have the request; then it only learns that nobody waits for it any more. */
+static void drop_request(struct conn *c)
+{
+	struct request *r = TAKE(c->req);
+	if (!r)
+		return;
+	r->conn = NULL;
+	if (c->state != CONN_RUNNING)
+		request_end(r, 0, 0);
+}
+
+void conn_kill(struct conn *c)
+{
+	if (c->state == CONN_DEAD)
+		return;
+	drop_request(c);
+	c->state = CONN_DEAD;
+	if (c->bev) {
+		bufferevent_setcb(c->bev, NULL, NULL, NULL, NULL);
+		bufferevent_disable(c->bev, EV_READ | EV_WRITE);
+	}
+	if (c->timer)
+		event_del(c->timer);
+	if (c->linger_ev)
+		event_del(c->linger_ev);
+	unlink_conn(c);
+	c->next = c->w->dead;
+	c->w->dead = c;
+	event_active(c->w->reap_ev, EV_TIMEOUT, 0);
+	worker_check_idle(c->w);
+}
+
+static void conn_free(struct conn *c)
+{
+	if (c->bev)
+		bufferevent_free(c->bev);
+	SSL_free(c->ssl);
+	if (c->timer)
+		event_free(c->timer);
+	if (c->linger_ev)
+		event_free(c->linger_ev);
+	close(c->fd);
+	quota_leave(c->w->l->quota, &c->from);
+	cert_unref(c->peer);
+	free(c);
+}
+
+void conn_reap(struct worker *w)
+{
+	while (w->dead) {
+		struct conn *c = w->dead;
+		w->dead = c->next;
+		conn_free(c);
+	}
+}
+
+/* Only where nothing is half written. */
+static void send_close_notify(struct conn *c)
+{
+	SSL_shutdown(c->ssl);
+	ossl_forget_errors();
+}
+
+static void on_linger(evutil_socket_t fd, short what, void *arg)
+{
+	struct conn *c = arg;
+	char scratch[4096];
+	(void)what;
+	ssize_t n = recv(fd, scratch, sizeof scratch, MSG_DONTWAIT);
+	c->lingered += n > 0 ? (size_t)n : 0;
+	if (n <= 0 || c->lingered > LINGER_MAX)
+		conn_kill(c);
+}
+
+static void linger(struct conn *c)
+{
+	bufferevent_free(TAKE(c->bev)); /* not c->ssl: its callbacks may be under us */
+	shutdown(c->fd, SHUT_WR);
+	c->state = CONN_LINGER;
+	c->linger_ev = event_new(c->w->base, c->fd, EV_READ | EV_PERSIST, on_linger, c);
+	if (!c->linger_ev || event_add(c->linger_ev, NULL)) {
+		conn_kill(c);
+		return;
+	}
+	arm(c, LINGER_MS);
+}
+
+static void finish(struct conn *c)
+{
+	bool more = c->refused || evbuffer_get_length(bufferevent_get_input(c->bev)) > 0;
+	send_close_notify(c);
+	if (more && !c->eof)
+		linger(c);
+	else
+		conn_kill(c);
+}
+
+/* -- answers -------------------------------------------------------------------------------------------------- */
+
+static void write_bytes(struct conn *c, const struct buf *b)
+{
+	struct error e = ERROR_INIT;
+	c->state = CONN_WRITING;
+	bufferevent_disable(c->bev, EV_READ);
+	if (buf_check(b, &e) || bufferevent_write(c->bev, b->p, b->n)) {
+		conn_kill(c);
+		return;
+	}
+	arm(c, conf_of(c)->limits.request_ms);
+}
+
+void conn_take_reply(struct request *r)
+{
+	struct conn *c = r->conn;
+	if (!c) {
+		request_end(r, r->late_status, r->late_body_n);
+		return;
+	}
+	c->close |= r->close;
+	write_bytes(c, &r->reply);
+}
+
+/* Answers without the handler; the connection ends with it, for nobody knows where the next request would begin. */
+static void refuse(struct conn *c, int status, const char *text)
+{
+	char body[256];
+	snprintf(body, sizeof body, "%d %s%s%s\n", status, http1_reason(status), *text ? ": " : "", text);
+	struct response resp = {
+		.status = status, .content_type = "text/plain; charset=utf-8", .body = slice_cstr(body), .close = true
+	};
+	struct error e = ERROR_INIT;
+
+	if (!c->req)
+		st_ignore(request_new(c, SLICE_NONE, &c->req, &e), "without an id, or without a request, we go on");
+	if (!c->req) {
+		conn_kill(c);
+		return;
+	}
+	c->close = c->refused = true;
+	request_set_reply(c->req, &resp, clock_wall(conf_of(c)->clock));
+	write_bytes(c, &c->req->reply);
+}
+
+/* The handler has the request and may be answering it in another thread this very moment: only what never changes in
+ * it is looked at. */
+static void give_up(struct conn *c)
+{
+	static const char text[] = "503 Service Unavailable: no answer in time\n";
+	struct response resp = { .status = 503, .content_type = "text/plain; charset=utf-8", .body = slice_cstr(text) };
+	AUTO(buf_done) struct buf b = BUF_INIT(4096);
+	struct request *late = TAKE(c->req);
+
+	late->conn = NULL;
+	late->late_status = resp.status;
+	late->late_body_n = request_format_reply(late, &resp, true, clock_wall(conf_of(c)->clock), &b);
+	c->close = c->refused = true;
+	write_bytes(c, &b);
+}
+
+/* -- requests ------------------------------------------------------------------------------------------------- */
+
+static void hand_over(struct conn *c)
+{
+	c->state = CONN_RUNNING;
+	bufferevent_disable(c->bev, EV_READ); /* what is sent on waits in the kernel, within its bounds */
+	c->req->handed_over = true;
+	c->w->requests++;
+	conf_of(c)->handler(conf_of(c)->ctx, c->req);
+}
+
+/* True where the state changed and the next step may find what it waits for in the input. */
+static bool step_idle(struct conn *c)
+{
+	struct evbuffer *in = bufferevent_get_input(c->bev);
+	char two[2];
+	/* RFC 9112 §2.2: "a server that is expecting to receive and parse a request-line SHOULD ignore at least one
+	 * empty line (CRLF) received prior to the request-line". The idle timer bounds them. */
+	while (evbuffer_copyout(in, two, 2) == 2 && two[0] == '\r' && two[1] == '\n')
+		evbuffer_drain(in, 2);
+	if (!evbuffer_get_length(in) ||
+	    (evbuffer_get_length(in) == 1 && evbuffer_copyout(in, two, 1) && two[0] == '\r'))
+		return false;
+	c->begun = clock_mono(conf_of(c)->clock);
+	c->scanned = 0;
+	c->state = CONN_HEAD;
+	arm(c, conf_of(c)->limits.header_ms);
+	return true;
+}
+
+static bool is_method(const char *s)
+{
+	static const char *const methods[] = { "GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS", "PATCH", "TRACE" };
+	for (size_t i = 0; i < COUNT_OF(methods); i++)
+		if (strcmp(methods[i], s) == 0)
+			return true;
+	return false;
+}
+
+static int status_of(enum status st)
+{
+	return st == ST_LIMIT ? 431 : st == ST_INVALID ? 400 : 503;
+}
+
+static int64_t ms_since(struct conn *c, struct mono then)
+{
+	return (clock_mono(conf_of(c)->clock).ns - then.ns) / 1000000;
+}
+
+static bool accept_head(struct conn *c)
+{
+	const struct listener_limits *limits = &conf_of(c)->limits;
+	const struct http1_head *head = &c->req->head;
+
+	if (!is_method(c->req->method)) {
+		refuse(c, 501, "unknown method");
+		return false;
+	}
+	if (head->framing == HTTP1_LENGTH && head->length > limits->body_bytes) {
+		refuse(c, 413, "");
+		return false;
+	}
+	if (head->expect_continue && head->framing != HTTP1_EMPTY &&
+	    !evbuffer_get_length(bufferevent_get_input(c->bev)))
+		bufferevent_write(c->bev, "HTTP/1.1 100 Continue\r\n\r\n", 25);
+	c->chunked = HTTP1_CHUNKED_INIT;
+	c->state = CONN_BODY;
+	arm(c, limits->request_ms - ms_since(c, c->begun));
+	return true;
+}
+
+static bool step_head(struct conn *c)
+{
+	struct evbuffer *in = bufferevent_get_input(c->bev);
+	size_t n = input_head_size(in, &c->scanned), max = conf_of(c)->limits.header_bytes;
+	struct error e = ERROR_INIT;
+
+	if (n > max || (!n && evbuffer_get_length(in) > max)) {
+		refuse(c, 431, "");
+		return false;
+	}
+	if (!n)
+		return false;
+	const uint8_t *p = evbuffer_pullup(in, (ev_ssize_t)n);
+	enum status st = p ? request_new(c, slice_of(p, n), &c->req, &e) : error_nomem(&e);
+	evbuffer_drain(in, n);
+	if (st) {
+		refuse(c, status_of(st), e.text);
+		return false;
+	}
+	return accept_head(c);
+}
+
+static bool step_body(struct conn *c)
+{
+	struct error e = ERROR_INIT;
+	bool whole;
+	enum status st =
+		input_take_body(bufferevent_get_input(c->bev), &c->req->head, &c->chunked, &c->req->body, &whole, &e);
+	if (st)
+		refuse(c, st == ST_LIMIT ? 413 : status_of(st), st == ST_LIMIT ? "" : e.text);
+	else if (whole)
+		hand_over(c);
+	return false;
+}
+
+static bool (*const steps[])(struct conn *) = {
+	[CONN_IDLE] = step_idle,
+	[CONN_HEAD] = step_head,
+	[CONN_BODY] = step_body,
+	[CONN_DEAD] = NULL,
+};
+
+static void advance(struct conn *c)
+{
+	while (steps[c->state] && steps[c->state](c))
+		;
+	if (steps[c->state] && c->eof) /* the rest will not come */
+		conn_kill(c);
+}
+
+/* -- events --------------------------------------------------------------------------------------------------- */
+
+static void handshake_done(struct conn *c)
+{
+	X509 *x = SSL_get0_peer_certificate(c->ssl);
+	struct error e = ERROR_INIT;
+
+	if (x && SSL_get_verify_result(c->ssl) == X509_V_OK && cert_of_x509(x, &c->peer, &e)) {
+		tell_refused(c, e.text);
+		conn_kill(c);
+		return;
+	}
+	c->state = CONN_IDLE;
+	arm(c, conf_of(c)->limits.idle_ms);
+}
+
+/* Why, from OpenSSL's reasons, which the bufferevent has gathered. */
+static const char *handshake_failure(struct conn *c, bool *ret_plain_http)
+{
+	const char *why = "connection closed during the TLS handshake";
+	for (unsigned long code; (code = bufferevent_get_openssl_error(c->bev));) {
+		if (ERR_GET_LIB(code) != ERR_LIB_SSL)
+			continue;
+		*ret_plain_http |= ERR_GET_REASON(code) == SSL_R_HTTP_REQUEST;
+		why = ERR_reason_error_string(code) ? ERR_reason_error_string(code) : "TLS handshake failed";
+	}
+	if (SSL_get_verify_result(c->ssl) != X509_V_OK)
+		why = X509_verify_cert_error_string(SSL_get_verify_result(c->ssl));
+	return why;
+}
+
+static void handshake_failed(struct conn *c, short what)
+{
+	static const char answer[] =
+		"HTTP/1.0 400 Bad Request\r\n\r\nClient sent an HTTP request to an HTTPS server.\n";
+	bool plain_http = false;
+
+	tell_refused(c, handshake_failure(c, &plain_http));
+	if (plain_http && send(c->fd, answer, sizeof answer - 1, MSG_DONTWAIT | MSG_NOSIGNAL) < 0) {
+		conn_kill(c);
+		return;
+	}
+	if (what & BEV_EVENT_EOF)
+		conn_kill(c);
+	else
+		linger(c);
+}
+
+static void on_read(struct bufferevent *bev, void *arg)
+{
+	struct conn *c = arg;
+	(void)bev;
+	if (c->state == CONN_HANDSHAKE) /* data can come before the event that says it is done */
+		handshake_done(c);
+	advance(c);
+}
+
+static void on_write(struct bufferevent *bev, void *arg)
+{
+	struct conn *c = arg;
+	if (c->state != CONN_WRITING || evbuffer_get_length(bufferevent_get_output(bev)))
+		return;
+	struct request *r = TAKE(c->req);
+	if (r)
+		request_end(r, r->status, r->body_n);
+	if (c->close || c->eof || c->w->stopping) {
+		finish(c);
+		return;
+	}
+	c->state = CONN_IDLE;
+	bufferevent_enable(c->bev, EV_READ);
+	arm(c, conf_of(c)->limits.idle_ms);
+	advance(c);
+}
+
+static void on_event(struct bufferevent *bev, short what, void *arg)
+{
+	struct conn *c = arg;
+	(void)bev;
+	if (what & BEV_EVENT_CONNECTED) {
+		if (c->state == CONN_HANDSHAKE)
+			handshake_done(c);
+	} else if (c->state == CONN_HANDSHAKE) {
+		handshake_failed(c, what);
+	} else if ((what & BEV_EVENT_EOF) && (what & BEV_EVENT_READING)) {
+		/* libevent says so before it shows the bytes that came in the same read: look once more, then end. */
+		c->eof = true;
+		arm(c, 0);
+	} else {
+		conn_kill(c);
+	}
+}
+
+static void on_timer(evutil_socket_t fd, short what, void *arg)
+{
+	struct conn *c = arg;
+	(void)fd;
+	(void)what;
+	if (c->state == CONN_HANDSHAKE)
+		tell_refused(c, "TLS handshake took too long");
+	if (c->state == CONN_IDLE)
+		send_close_notify(c);
+	if (c->state == CONN_RUNNING)
+		give_up(c);
+	else if ((c->state == CONN_HEAD || c->state == CONN_BODY) && !c->eof)
+		refuse(c, 408, "");
+	else
+		conn_kill(c);
+}
+
+void conn_drain(struct conn *c)
+{
+	if (c->state == CONN_IDLE)
+		send_close_notify(c);
+	if (c->state == CONN_IDLE || c->state == CONN_HANDSHAKE)
+		conn_kill(c);
+}
+
+/* -- the beginning -------------------------------------------------------------------------------------------- */
+
+static void format_remote(struct conn *c, int port)
+{
+	char text[INET6_ADDRSTRLEN];
+	if (IN6_IS_ADDR_V4MAPPED(&c->from)) {
+		inet_ntop(AF_INET, &c->from.s6_addr[12], text, sizeof text);
+		snprintf(c->remote, sizeof c->remote, "%s:%d", text, port);
+	} else {
+		inet_ntop(AF_INET6, &c->from, text, sizeof text);
+		snprintf(c->remote, sizeof c->remote, "[%s]:%d", text, port);
+	}
+}
+
+static bool start_tls(struct conn *c)
+{
+	const struct listener_conf *conf = conf_of(c);
+	AUTO(SSL_CTX_free_p) SSL_CTX *ctx = conf->tls(conf->ctx);
+
+	c->timer = evtimer_new(c->w->base, on_timer, c);
+	c->ssl = ctx ? SSL_new(ctx) : NULL;
+	if (!c->timer || !c->ssl)
+		return false;
+	c->bev = bufferevent_openssl_socket_new(c->w->base, c->fd, c->ssl, BUFFEREVENT_SSL_ACCEPTING, 0);
+	if (!c->bev)
+		return false;
+	X509_VERIFY_PARAM_set_time(SSL_get0_param(c->ssl), clock_wall(conf->clock).s);
+	bufferevent_setcb(c->bev, on_read, on_write, on_event, c);
+	return bufferevent_enable(c->bev, EV_READ | EV_WRITE) == 0;
+}
+
+void conn_open(struct worker *w, int fd, const struct in6_addr *from, int port)
+{
+	struct conn *c = calloc(1, sizeof *c);
+	if (!c) {
+		close(fd);
+		quota_leave(w->l->quota, from);
+		return;
+	}
+	*c = (struct conn){ .w = w, .fd = fd, .from = *from, .state = CONN_HANDSHAKE, .next = w->conns };
+	if (c->next)
+		c->next->prev = c;
+	w->conns = c;
+	format_remote(c, port);
+	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &(int){ 1 }, sizeof(int));
+	if (start_tls(c))
+		arm(c, conf_of(c)->limits.handshake_ms);
+	else
+		conn_kill(c);
+	ossl_forget_errors();
+}

@@ -1,0 +1,125 @@
+/* conn.h - inside the listener: threads, connections and requests. For listener.c, conn.c and request.c only.
+ *
+ * A worker is a thread with its event base; a connection belongs to one worker and is touched by its thread alone. A
+ * request is the handler's from the moment it is handed over until request_reply, which puts it into the worker's
+ * mailbox. A connection that dies meanwhile only forgets its request. */
+#pragma once
+#include "net/auto.h"
+#include "net/http1.h"
+#include "net/listener.h"
+#include "net/quota.h"
+#include <pthread.h>
+
+enum { REQUEST_ID_MAX = 64, REPLY_MAX = 64 << 20, REMOTE_TEXT = INET6_ADDRSTRLEN + 10 };
+
+/* Where other threads leave answered requests. Outlives the listener while requests are out: counted. */
+struct mailbox {
+	pthread_mutex_t lock;
+	int refs, wake_fd;
+	bool closed; /* the listener is gone: an answer goes nowhere */
+	bool stop;   /* the worker is asked to stop */
+	struct request *first, **last;
+};
+MUST_USE enum status mailbox_new(struct mailbox **ret, struct error *e);
+void mailbox_unref(struct mailbox *m);
+void mailbox_post_stop(struct mailbox *m);
+/* Everything that lies in it; *ret_stop where the worker is asked to stop. */
+struct request *mailbox_empty(struct mailbox *m, bool *ret_stop);
+
+struct worker {
+	struct listener *l;
+	pthread_t thread;
+	struct event_base *base;
+	struct mailbox *box;
+	struct event *accept_ev, *accept_again_ev, *wake_ev, *reap_ev, *drain_ev;
+	struct conn *conns, *dead; /* doubly linked by next and prev; singly by next */
+	size_t requests;           /* handed to the handler and not ended */
+	bool stopping;
+};
+
+struct listener {
+	struct listener_conf conf;
+	char *address;
+	int fd, port;
+	struct quota *quota;
+	struct worker *workers;
+	size_t workers_n;
+};
+
+/* True in the worker's own thread. */
+bool worker_is_here(const struct worker *w);
+/* Ends the loop of a stopping worker that has nothing left to do. */
+void worker_check_idle(struct worker *w);
+
+/* HANDSHAKE -> IDLE -first byte-> HEAD -> BODY -> RUNNING -request_reply-> WRITING -> IDLE
+ *     |                             `-----`--refused--------------------------^  `-> LINGER -> DEAD
+ *     `-failed-> LINGER                                         any -> DEAD */
+enum conn_state { CONN_HANDSHAKE, CONN_IDLE, CONN_HEAD, CONN_BODY, CONN_RUNNING, CONN_WRITING, CONN_LINGER, CONN_DEAD };
+
+struct conn {
+	struct worker *w;
+	struct conn *next, *prev;
+	enum conn_state state;
+	int fd;
+	SSL *ssl;
+	struct bufferevent *bev;
+	struct event *timer, *linger_ev;
+	struct in6_addr from;
+	char remote[REMOTE_TEXT];
+	struct cert *peer;
+	struct mono begun; /* first byte of the request */
+	size_t scanned;    /* bytes of input known to hold no end of a head */
+	size_t lingered;   /* bytes thrown away */
+	struct http1_chunked chunked;
+	struct request *req; /* from HEAD's end; in RUNNING the handler has it too */
+	bool eof;            /* the client sends no more */
+	bool close;          /* after what is being written */
+	bool refused;        /* and there may be more of the request on its way */
+};
+
+/* Takes the accepted descriptor, and the place in the quota that it has. */
+void conn_open(struct worker *w, int fd, const struct in6_addr *from, int port);
+/* For a stopping worker: connections that serve nobody end now, the others after their answer. */
+void conn_drain(struct conn *c);
+/* Ends it without ceremony. It is freed when the loop comes round (conn_reap). */
+void conn_kill(struct conn *c);
+void conn_reap(struct worker *w);
+/* An answered request comes home: in the worker's thread. */
+void conn_take_reply(struct request *r);
+
+struct request {
+	struct request *next; /* in the mailbox */
+	struct worker *w;     /* not to be used once box->closed */
+	struct mailbox *box;
+	struct conn *conn; /* NULL: it died; worker's thread only */
+	char *bytes;       /* the head, cut into strings */
+	struct http1_head head;
+	const char *method, *path, *query;
+	struct buf body;
+	char id[REQUEST_ID_MAX + 1], remote[REMOTE_TEXT];
+	struct mono begun;
+	struct cert *peer;
+	bool handed_over; /* the handler has seen it */
+	void *context;
+	void (*context_free)(void *);
+	/* the handler's answer */
+	struct buf reply;
+	int status;
+	size_t body_n;
+	bool close;
+	/* what the client was told when the handler took too long; 0: nothing. Worker's thread only */
+	int late_status;
+	size_t late_body_n;
+};
+
+/* A request of this connection; head_bytes is copied and parsed. On failure *ret still is a request (of which nothing
+ * is known), so that the refusal has something to answer; NULL only where memory is out. */
+MUST_USE enum status request_new(struct conn *c, struct slice head_bytes, struct request **ret, struct error *e);
+/* Appends the answer's bytes and returns how many of them are body. */
+size_t request_format_reply(const struct request *r, const struct response *resp, bool close, struct wall now,
+                            struct buf *out);
+/* Formats it into r->reply, and what goes with it. */
+void request_set_reply(struct request *r, const struct response *resp, struct wall now);
+/* Tells `done` and frees. */
+void request_end(struct request *r, int status, size_t body_bytes);
+void request_free(struct request *r);

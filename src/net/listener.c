@@ -1,0 +1,349 @@
+/* Starting and stopping: the socket, the threads, accept. */
+#include "net/conn.h"
+
+#include "net/url.h"
+#include "os/auto.h"
+
+#include <errno.h>
+#include <netdb.h>
+#include <signal.h>
+#include <sys/socket.h>
+
+enum { ACCEPT_BATCH = 16 /* then the other events of the thread have a turn */, ACCEPT_AGAIN_MS = 100 };
+
+static _Thread_local const struct worker *here;
+
+bool worker_is_here(const struct worker *w)
+{
+	return here == w;
+}
+
+void worker_check_idle(struct worker *w)
+{
+	if (w->stopping && !w->conns && !w->requests)
+		event_base_loopbreak(w->base);
+}
+
+/* -- accept --------------------------------------------------------------------------------------------------- */
+
+static struct in6_addr address_of(const struct sockaddr_storage *sa, int *ret_port)
+{
+	struct in6_addr a = { .s6_addr = { [10] = 0xff, [11] = 0xff } };
+	if (sa->ss_family == AF_INET6) {
+		const struct sockaddr_in6 *six = (const struct sockaddr_in6 *)sa;
+		*ret_port = ntohs(six->sin6_port);
+		return six->sin6_addr;
+	}
+	const struct sockaddr_in *four = (const struct sockaddr_in *)sa;
+	*ret_port = ntohs(four->sin_port);
+	memcpy(&a.s6_addr[12], &four->sin_addr, 4);
+	return a;
+}
+
+static void accepted(struct worker *w, int fd, const struct sockaddr_storage *sa)
+{
+	int port;
+	struct in6_addr from = address_of(sa, &port);
+	const char *why = quota_enter(w->l->quota, &from);
+	if (!why) {
+		conn_open(w, fd, &from, port);
+		return;
+	}
+	close(fd);
+	if (w->l->conf.refused) {
+		char remote[NI_MAXHOST] = "?";
+		getnameinfo((const struct sockaddr *)sa, sizeof *sa, remote, sizeof remote, NULL, 0, NI_NUMERICHOST);
+		w->l->conf.refused(w->l->conf.ctx, remote, why);
+	}
+}
+
+static bool is_passing(int os)
+{
+	return os == EINTR || os == ECONNABORTED || os == EPROTO;
+}
+
+static void on_accept(evutil_socket_t fd, short what, void *arg)
+{
+	struct worker *w = arg;
+	(void)what;
+	for (int i = 0; i < ACCEPT_BATCH; i++) {
+		struct sockaddr_storage sa = { 0 };
+		socklen_t n = sizeof sa;
+		int got = accept4(fd, (struct sockaddr *)&sa, &n, SOCK_NONBLOCK | SOCK_CLOEXEC);
+		if (got >= 0) {
+			accepted(w, got, &sa);
+		} else if (!is_passing(errno)) {
+			if (errno != EAGAIN) { /* out of descriptors or memory: the waiting connection would spin us */
+				event_del(w->accept_ev);
+				event_add(w->accept_again_ev, &(struct timeval){ .tv_usec = ACCEPT_AGAIN_MS * 1000 });
+			}
+			return;
+		}
+	}
+}
+
+static void on_accept_again(evutil_socket_t fd, short what, void *arg)
+{
+	struct worker *w = arg;
+	(void)fd;
+	(void)what;
+	if (!w->stopping)
+		event_add(w->accept_ev, NULL);
+}
+
+/* -- a worker's other events ---------------------------------------------------------------------------------- */
+
+static void for_each_conn(struct worker *w, void (*fn)(struct conn *))
+{
+	for (struct conn *c = w->conns, *next; c; c = next) {
+		next = c->next;
+		fn(c);
+	}
+}
+
+static void start_stopping(struct worker *w)
+{
+	int64_t ms = w->l->conf.limits.drain_ms;
+	w->stopping = true;
+	event_del(w->accept_ev);
+	event_add(w->drain_ev, &(struct timeval){ .tv_sec = ms / 1000, .tv_usec = ms % 1000 * 1000 });
+	for_each_conn(w, conn_drain);
+	worker_check_idle(w);
+}
+
+static void take_mail(struct worker *w)
+{
+	bool stop;
+	for (struct request *r = mailbox_empty(w->box, &stop), *next; r; r = next) {
+		next = r->next;
+		conn_take_reply(r);
+	}
+	if (stop && !w->stopping)
+		start_stopping(w);
+}
+
+static void on_wake(evutil_socket_t fd, short what, void *arg)
+{
+	(void)fd;
+	(void)what;
+	take_mail(arg);
+}
+
+static void on_reap(evutil_socket_t fd, short what, void *arg)
+{
+	(void)fd;
+	(void)what;
+	conn_reap(arg);
+}
+
+static void on_drained(evutil_socket_t fd, short what, void *arg)
+{
+	struct worker *w = arg;
+	(void)fd;
+	(void)what;
+	event_base_loopbreak(w->base);
+}
+
+static void *worker_main(void *arg)
+{
+	struct worker *w = arg;
+	here = w;
+	event_base_loop(w->base, EVLOOP_NO_EXIT_ON_EMPTY);
+	for_each_conn(w, conn_kill);
+	take_mail(w);
+	conn_reap(w);
+	return NULL;
+}
+
+/* -- start and stop ------------------------------------------------------------------------------------------- */
+
+static enum status worker_init(struct worker *w, struct listener *l, struct error *e)
+{
+	AUTO(event_config_free_p) struct event_config *config = event_config_new();
+	w->l = l;
+	if (mailbox_new(&w->box, e))
+		return e->status;
+	/* One thread uses it; others speak to it through the mailbox. */
+	if (!config || event_config_set_flag(config, EVENT_BASE_FLAG_NOLOCK) ||
+	    !(w->base = event_base_new_with_config(config)))
+		return error_set(e, ST_IO, "event loop cannot be made");
+	w->accept_ev = event_new(w->base, l->fd, EV_READ | EV_PERSIST, on_accept, w);
+	w->accept_again_ev = evtimer_new(w->base, on_accept_again, w);
+	w->wake_ev = event_new(w->base, w->box->wake_fd, EV_READ | EV_PERSIST, on_wake, w);
+	w->reap_ev = evtimer_new(w->base, on_reap, w);
+	w->drain_ev = evtimer_new(w->base, on_drained, w);
+	if (!w->accept_ev || !w->accept_again_ev || !w->wake_ev || !w->reap_ev || !w->drain_ev ||
+	    event_add(w->accept_ev, NULL) || event_add(w->wake_ev, NULL))
+		return error_set(e, ST_IO, "event loop cannot be made");
+	return ST_OK;
+}
+
+static void worker_done(struct worker *w)
+{
+	struct event *events[] = { w->accept_ev, w->accept_again_ev, w->wake_ev, w->reap_ev, w->drain_ev };
+	for (size_t i = 0; i < COUNT_OF(events); i++)
+		if (events[i])
+			event_free(events[i]);
+	if (w->base)
+		event_base_free(w->base);
+	mailbox_unref(w->box);
+}
+
+/* Answers that came after the thread's last look are told to `done`; later ones go nowhere. */
+static void close_mailbox(struct worker *w)
+{
+	pthread_mutex_lock(&w->box->lock);
+	w->box->closed = true;
+	pthread_mutex_unlock(&w->box->lock);
+	take_mail(w);
+}
+
+static void listener_free(struct listener *l)
+{
+	for (size_t i = 0; i < l->workers_n; i++)
+		worker_done(&l->workers[i]);
+	free(l->workers);
+	quota_free(l->quota);
+	fd_close_p(&l->fd);
+	free(l->address);
+	free(l);
+}
+
+static void listener_free_p(struct listener **l)
+{
+	if (*l)
+		listener_free(*l);
+}
+
+/* The first `n` workers have threads. */
+static void stop_threads(struct listener *l, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		mailbox_post_stop(l->workers[i].box);
+	for (size_t i = 0; i < n; i++)
+		pthread_join(l->workers[i].thread, NULL);
+	for (size_t i = 0; i < n; i++)
+		close_mailbox(&l->workers[i]);
+}
+
+void listener_stop(struct listener *l)
+{
+	if (!l)
+		return;
+	stop_threads(l, l->workers_n);
+	listener_free(l);
+}
+
+static enum status start_threads(struct listener *l, struct error *e)
+{
+	sigset_t all, old;
+	int failed = 0;
+	size_t n = 0;
+	sigfillset(&all); /* signals are the main thread's */
+	pthread_sigmask(SIG_SETMASK, &all, &old);
+	for (; n < l->workers_n && !failed; n++)
+		failed = pthread_create(&l->workers[n].thread, NULL, worker_main, &l->workers[n]);
+	pthread_sigmask(SIG_SETMASK, &old, NULL);
+	if (!failed)
+		return ST_OK;
+	stop_threads(l, n - 1);
+	return error_os(e, failed, "thread");
+}
+
+/* ret: a bound and listening socket; the failed call in *ret_call otherwise. */
+static int listen_on(int family, const struct sockaddr *sa, socklen_t n, const char **ret_call)
+{
+	AUTO(fd_close_p) int fd = socket(family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	*ret_call = "socket";
+	if (fd < 0)
+		return -1;
+	setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &(int){ 1 }, sizeof(int));
+	if (family == AF_INET6) { /* IPv4 comes in too, where the address is "any" */
+		bool any = IN6_IS_ADDR_UNSPECIFIED(&((const struct sockaddr_in6 *)sa)->sin6_addr);
+		setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &(int){ !any }, sizeof(int));
+	}
+	*ret_call = "bind";
+	if (bind(fd, sa, n))
+		return -1;
+	*ret_call = "listen";
+	if (listen(fd, SOMAXCONN))
+		return -1;
+	return FD_TAKE(fd);
+}
+
+static int listen_any(int port, const char **ret_call)
+{
+	struct sockaddr_in6 six = { .sin6_family = AF_INET6, .sin6_port = htons((uint16_t)port) };
+	struct sockaddr_in four = { .sin_family = AF_INET, .sin_port = htons((uint16_t)port) };
+	int fd = listen_on(AF_INET6, (const struct sockaddr *)&six, sizeof six, ret_call);
+	if (fd < 0 && (errno == EAFNOSUPPORT || errno == EADDRNOTAVAIL)) /* a machine without IPv6 */
+		fd = listen_on(AF_INET, (const struct sockaddr *)&four, sizeof four, ret_call);
+	return fd;
+}
+
+DEFINE_AUTO(struct addrinfo *, freeaddrinfo);
+
+static enum status open_socket(struct listener *l, struct error *e)
+{
+	struct addrinfo hints = { .ai_socktype = SOCK_STREAM, .ai_flags = AI_PASSIVE }, *ai = NULL;
+	AUTO(freeaddrinfo_p) struct addrinfo *found = NULL;
+	struct url u;
+	char port[8];
+	const char *call = "bind";
+
+	if (url_parse_listen(l->address, &u, e))
+		return error_wrap(e, "address '%s'", l->address);
+	snprintf(port, sizeof port, "%d", u.port);
+	if (!u.host[0]) {
+		l->fd = listen_any(u.port, &call);
+	} else {
+		int failed = getaddrinfo(u.host, port, &hints, &found);
+		if (failed)
+			return error_set(e, ST_IO, "listen tcp %s: %s", l->address, gai_strerror(failed));
+		for (ai = found; ai && l->fd < 0; ai = ai->ai_next)
+			l->fd = listen_on(ai->ai_family, ai->ai_addr, ai->ai_addrlen, &call);
+	}
+	return l->fd < 0 ? error_os(e, errno, "listen tcp %s: %s", l->address, call) : ST_OK;
+}
+
+static int bound_port(int fd)
+{
+	struct sockaddr_storage sa = { 0 };
+	socklen_t n = sizeof sa;
+	int port = 0;
+	if (getsockname(fd, (struct sockaddr *)&sa, &n) == 0)
+		address_of(&sa, &port);
+	return port;
+}
+
+enum status listener_start(const struct listener_conf *conf, struct listener **ret, struct error *e)
+{
+	AUTO(listener_free_p) struct listener *l = calloc(1, sizeof *l);
+	if (!l)
+		return error_nomem(e);
+	l->fd = -1;
+	l->conf = *conf;
+	l->address = text_dup(slice_cstr(conf->address));
+	l->workers = calloc((size_t)conf->threads, sizeof *l->workers);
+	if (!l->address || !l->workers)
+		return error_nomem(e);
+	if (open_socket(l, e) ||
+	    quota_new(conf->limits.connections, conf->limits.connections_per_address, &l->quota, e))
+		return e->status;
+	l->port = bound_port(l->fd);
+	for (; l->workers_n < (size_t)conf->threads; l->workers_n++)
+		if (worker_init(&l->workers[l->workers_n], l, e)) {
+			worker_done(&l->workers[l->workers_n]);
+			return e->status;
+		}
+	signal(SIGPIPE, SIG_IGN);
+	if (start_threads(l, e))
+		return e->status;
+	*ret = TAKE(l);
+	return ST_OK;
+}
+
+int listener_port(const struct listener *l)
+{
+	return l->port;
+}
