@@ -23,12 +23,12 @@ enum { NOBODY = 65534, FILE_BYTES = 8192 };
 
 static char scratch_dir[PATH_MAX / 2];
 
-/* "DIR/name"; four results stay valid at a time. */
+/* "DIR/name"; sixteen results stay valid at a time. */
 __attribute__((unused)) static const char *in_scratch(const char *name)
 {
-	static char paths[4][PATH_MAX];
+	static char paths[16][PATH_MAX];
 	static unsigned next;
-	char *p = paths[next++ % 4];
+	char *p = paths[next++ % 16];
 	snprintf(p, PATH_MAX, "%s/%s", scratch_dir, name);
 	return p;
 }
