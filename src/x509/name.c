@@ -63,21 +63,20 @@ static void add_rdn(struct buf *out, const char *oid, struct slice value)
 	der_wrap(out, start, DER_SET);
 }
 
+static struct slice value_of(const struct name_attrs *a, size_t type)
+{
+	return slice_cstr(*(const char *const *)((const char *)a + types[type].offset));
+}
+
 enum status name_encode(const struct name_attrs *a, struct buf *out, struct error *e)
 {
 	size_t start = out->n;
-	for (size_t i = 0; i < COUNT_OF(types); i++) {
-		const char *text = *(const char *const *)((const char *)a + types[i].offset);
-		struct slice value = slice_cstr(text);
-		if (!value.n)
-			continue;
-		if (check_value(types[i].label, value, e)) {
-			if (!out->failed)
-				out->n = start;
+	for (size_t i = 0; i < COUNT_OF(types); i++)
+		if (check_value(types[i].label, value_of(a, i), e))
 			return e->status;
-		}
-		add_rdn(out, types[i].oid, value);
-	}
+	for (size_t i = 0; i < COUNT_OF(types); i++)
+		if (value_of(a, i).n)
+			add_rdn(out, types[i].oid, value_of(a, i));
 	der_wrap(out, start, DER_SEQUENCE);
 	return buf_check(out, e);
 }
