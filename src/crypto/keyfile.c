@@ -83,9 +83,9 @@ static enum status home_init(struct home *h, const struct cipher *cipher, struct
 	if (!h->legacy || !h->base) {
 		ossl_forget_errors();
 		return error_set(e, ST_CRYPTO,
-				 "the key is encrypted with %s, which needs OpenSSL's legacy provider, and that is not "
-				 "installed; encrypt the key anew with AES elsewhere (openssl pkey -aes256)",
-				 cipher->name);
+		                 "the key is encrypted with %s, which needs OpenSSL's legacy provider, and that is not "
+		                 "installed; encrypt the key anew with AES elsewhere (openssl pkey -aes256)",
+		                 cipher->name);
 	}
 	return ST_OK;
 }
@@ -93,8 +93,8 @@ static enum status home_init(struct home *h, const struct cipher *cipher, struct
 /* --- passwords --- */
 
 enum status password_try(const struct password_source *source,
-			 enum status (*use)(void *ctx, struct slice password, struct error *e), void *ctx,
-			 struct error *e)
+                         enum status (*use)(void *ctx, struct slice password, struct error *e), void *ctx,
+                         struct error *e)
 {
 	if (!source || !source->get)
 		return error_set(e, ST_MISSING, "it is encrypted and no password was given");
@@ -171,7 +171,7 @@ struct legacy_key {
 
 /* OpenSSL's derivation: one round of MD5 over password and the first 8 bytes of the IV. */
 static enum status legacy_crypt(const struct cipher *cipher, const uint8_t *iv, struct slice password, bool encrypt,
-				struct slice in, struct buf *out, struct error *e)
+                                struct slice in, struct buf *out, struct error *e)
 {
 	AUTO(home_done) struct home home = { 0 };
 	if (home_init(&home, cipher, e))
@@ -186,8 +186,8 @@ static enum status legacy_crypt(const struct cipher *cipher, const uint8_t *iv, 
 		return buf_check(out, e);
 	int n = 0, last = 0;
 	bool ok = EVP_BytesToKey(evp, EVP_md5(), iv, password.p, (int)password.n, 1, key, NULL) == cipher->key_bytes &&
-		  EVP_CipherInit_ex2(ctx, evp, key, iv, encrypt, NULL) == 1 &&
-		  EVP_CipherUpdate(ctx, at, &n, in.p, (int)in.n) == 1;
+	          EVP_CipherInit_ex2(ctx, evp, key, iv, encrypt, NULL) == 1 &&
+	          EVP_CipherUpdate(ctx, at, &n, in.p, (int)in.n) == 1;
 	OPENSSL_cleanse(key, sizeof key);
 	if (!ok)
 		return error_ossl(e, ST_CRYPTO, "cannot use %s", cipher->name);
@@ -211,7 +211,7 @@ static enum status legacy_open(void *ctx, struct slice password, struct error *e
 }
 
 static enum status parse_legacy(const struct pem_block *b, const struct password_source *source, EVP_PKEY **ret,
-				struct error *e)
+                                struct error *e)
 {
 	struct slice info = pem_header(b, "DEK-Info");
 	size_t comma = slice_find(info, ',');
@@ -220,14 +220,16 @@ static enum status parse_legacy(const struct pem_block *b, const struct password
 		return error_set(e, ST_INVALID, "bad encryption header: Proc-Type or DEK-Info");
 	if (!k.cipher)
 		return error_set(e, ST_INVALID,
-				 "encrypted with a cipher that is not supported; encrypt the key anew with "
-				 "AES-256-CBC (openssl pkey -aes256)");
+		                 "encrypted with a cipher that is not supported; encrypt the key anew with "
+		                 "AES-256-CBC (openssl pkey -aes256)");
 	AUTO(buf_done) struct buf iv = BUF_INIT(sizeof k.iv);
 	struct slice hex = slice_trim(slice_of(info.p + comma + 1, info.n - comma - 1));
-	if (hex.n != 2 * (size_t)k.cipher->iv_bytes || hex_decode(&iv, hex, e))
+	if (hex.n == 2 * (size_t)k.cipher->iv_bytes && hex_decode(&iv, hex, e) == ST_NOMEM)
+		return e->status;
+	if (iv.n != (size_t)k.cipher->iv_bytes)
 		return error_set(e, ST_INVALID,
-				 "bad encryption header: the IV of DEK-Info is not %d hexadecimal digits",
-				 2 * k.cipher->iv_bytes);
+		                 "bad encryption header: the IV of DEK-Info is not %d hexadecimal digits",
+		                 2 * k.cipher->iv_bytes);
 	memcpy(k.iv, iv.p, iv.n);
 	if (password_try(source, legacy_open, &k, e))
 		return e->status;
@@ -283,7 +285,7 @@ static enum status pbes2_open(void *ctx, struct slice password, struct error *e)
 	struct pbes2_key *k = ctx;
 	AUTO(PKCS8_PRIV_KEY_INFO_free_p)
 	PKCS8_PRIV_KEY_INFO *info = PKCS8_decrypt_ex(k->sig, password.n ? (const char *)password.p : "",
-						     (int)password.n, k->home.lib, NULL);
+	                                             (int)password.n, k->home.lib, NULL);
 	if (!info) {
 		ossl_forget_errors();
 		return error_set(e, ST_DENIED, "%s", wrong_password);
@@ -312,12 +314,12 @@ static enum status parse_pbes2(struct slice der, const struct password_source *s
 /* --- files --- */
 
 static enum status parse_block(const struct pem_block *b, const struct password_source *source, EVP_PKEY **ret,
-			       struct error *e)
+                               struct error *e)
 {
 	if (strcmp(b->label, "OPENSSH PRIVATE KEY") == 0)
 		return error_set(e, ST_INVALID,
-				 "a key in OpenSSH's own format is not supported; convert it with "
-				 "ssh-keygen -p -m PEM -f FILE");
+		                 "a key in OpenSSH's own format is not supported; convert it with "
+		                 "ssh-keygen -p -m PEM -f FILE");
 	if (strcmp(b->label, "ENCRYPTED PRIVATE KEY") == 0)
 		return parse_pbes2(buf_slice(&b->der), source, ret, e);
 	if (pem_header(b, "Proc-Type").n || pem_header(b, "DEK-Info").n)
@@ -435,7 +437,7 @@ static enum status native_der(EVP_PKEY *key, struct buf *out, struct error *e)
 }
 
 static enum status format_legacy(struct slice der, const char *label, struct slice password, struct buf *out,
-				 struct error *e)
+                                 struct error *e)
 {
 	const struct cipher *cipher = &ciphers[0];
 	uint8_t iv[16];
@@ -492,7 +494,7 @@ static enum status format_pkcs8(EVP_PKEY *key, struct slice password, struct buf
 }
 
 enum status keyfile_format(EVP_PKEY *key, enum keyfile_form form, struct slice password, struct buf *out,
-			   struct error *e)
+                           struct error *e)
 {
 	struct key_facts f = key_facts_of(key);
 	if (password.n > PASSWORD_MAX)

@@ -40,8 +40,8 @@ static const struct curve *curve_by_group(const char *group)
 static enum status wrong_curve(const char *kty, const char *crv, const char *options, struct error *e)
 {
 	return error_set(e, ST_USAGE,
-			 "flag '--kty %s' is incompatible with flag '--curve %s'\n\n  Option(s): --curve %s", kty, crv,
-			 options);
+	                 "flag '--kty %s' is incompatible with flag '--curve %s'\n\n  Option(s): --curve %s", kty, crv,
+	                 options);
 }
 
 static enum status rsa_size(int64_t size, bool insecure, int *ret, struct error *e)
@@ -50,7 +50,7 @@ static enum status rsa_size(int64_t size, bool insecure, int *ret, struct error 
 		size = RSA_FLOOR;
 	if (size < RSA_FLOOR && !insecure)
 		return error_set(e, ST_USAGE, "flag '--size' requires at least %d unless '--insecure' flag is provided",
-				 RSA_FLOOR);
+		                 RSA_FLOOR);
 	if (size < RSA_MIN || size > RSA_MAX)
 		return error_set(e, ST_USAGE, "flag '--size' must be from %d to %d", RSA_MIN, RSA_MAX);
 	*ret = (int)size;
@@ -58,7 +58,7 @@ static enum status rsa_size(int64_t size, bool insecure, int *ret, struct error 
 }
 
 enum status key_spec_make(const char *kty, const char *crv, int64_t size, bool insecure, struct key_spec *ret,
-			  struct error *e)
+                          struct error *e)
 {
 	struct key_spec spec = KEY_SPEC_DEFAULT;
 
@@ -161,9 +161,9 @@ static bool in_subgroup(unsigned residue, unsigned p)
  * each of the first primes; another modulus is so by a chance of 2^-154. */
 static bool roca(const BIGNUM *n)
 {
-	static const uint8_t primes[] = { 3,   5,   7,	 11,  13,  17,	19,  23,  29,  31,  37,	 41,  43,
-					  47,  53,  59,	 61,  67,  71,	73,  79,  83,  89,  97,	 101, 103,
-					  107, 109, 113, 127, 131, 137, 139, 149, 151, 157, 163, 167 };
+	static const uint8_t primes[] = { 3,   5,   7,   11,  13,  17,  19,  23,  29,  31,  37,  41,  43,
+		                          47,  53,  59,  61,  67,  71,  73,  79,  83,  89,  97,  101, 103,
+		                          107, 109, 113, 127, 131, 137, 139, 149, 151, 157, 163, 167 };
 	for (size_t i = 0; i < COUNT_OF(primes); i++)
 		if (!in_subgroup((unsigned)BN_mod_word(n, primes[i]), primes[i]))
 			return false;
@@ -176,7 +176,7 @@ static enum status rsa_supported(const EVP_PKEY *key, int bits, struct error *e)
 	AUTO(BN_clear_free_p) BIGNUM *exponent = NULL;
 	if (bits < RSA_MIN || bits > RSA_MAX)
 		return error_set(e, ST_INVALID, "an RSA key of %d bits: must have from %d to %d", bits, RSA_MIN,
-				 RSA_MAX);
+		                 RSA_MAX);
 	if (EVP_PKEY_get_bn_param(key, OSSL_PKEY_PARAM_RSA_N, &n) != 1 ||
 	    EVP_PKEY_get_bn_param(key, OSSL_PKEY_PARAM_RSA_E, &exponent) != 1)
 		return error_ossl(e, ST_CRYPTO, "cannot read the RSA key");
@@ -192,7 +192,7 @@ enum status key_supported(const EVP_PKEY *key, struct error *e)
 	struct key_facts f = key_facts_of(key);
 	if (f.kind == KEY_OTHER)
 		return error_set(e, ST_INVALID,
-				 "%s keys are not supported; use EC P-256, P-384 or P-521, RSA or Ed25519", f.label);
+		                 "%s keys are not supported; use EC P-256, P-384 or P-521, RSA or Ed25519", f.label);
 	if (f.kind == KEY_RSA)
 		return rsa_supported(key, f.bits, e);
 	return ST_OK;

@@ -13,15 +13,15 @@ static CRYPTO_ONCE started = CRYPTO_ONCE_STATIC_INIT;
 static void start(void)
 {
 	OPENSSL_init_crypto(OPENSSL_INIT_NO_LOAD_CONFIG | OPENSSL_INIT_NO_ADD_ALL_CIPHERS |
-				    OPENSSL_INIT_NO_ADD_ALL_DIGESTS | OPENSSL_INIT_NO_ATEXIT,
-			    NULL);
+	                            OPENSSL_INIT_NO_ADD_ALL_DIGESTS | OPENSSL_INIT_NO_ATEXIT,
+	                    NULL);
 	const EVP_MD *const digests[] = {
 		EVP_md5(), EVP_sha1(), EVP_sha224(), EVP_sha256(), EVP_sha384(), EVP_sha512()
 	};
 	for (size_t i = 0; i < COUNT_OF(digests); i++)
 		EVP_add_digest(digests[i]);
 	const EVP_CIPHER *const ciphers[] = { EVP_aes_128_cbc(), EVP_aes_192_cbc(), EVP_aes_256_cbc(),
-					      EVP_des_ede3_cbc() };
+		                              EVP_des_ede3_cbc() };
 	for (size_t i = 0; i < COUNT_OF(ciphers); i++)
 		EVP_add_cipher(ciphers[i]);
 }
@@ -31,11 +31,10 @@ void ossl_start(void)
 	CRYPTO_THREAD_run_once(&started, start);
 }
 
-/* "ASN1 lib", "internal error": where it passed through, not what was wrong. */
+/* "ASN1 lib", "nested asn1 error": where it passed through, not what was wrong. */
 static bool tells_nothing(unsigned long code)
 {
-	int reason = ERR_GET_REASON(code);
-	return reason < 100 || reason == ERR_R_NESTED_ASN1_ERROR;
+	return ERR_COMMON_ERROR(code) && !ERR_FATAL_ERROR(code) && ERR_GET_REASON(code) != ERR_R_UNSUPPORTED;
 }
 
 enum status error_ossl(struct error *e, enum status st, const char *fmt, ...)
@@ -53,8 +52,6 @@ enum status error_ossl(struct error *e, enum status st, const char *fmt, ...)
 	vsnprintf(e->text, sizeof e->text, fmt, ap);
 	va_end(ap);
 	for (int n = 0; (code = ERR_get_error());) {
-		if (ERR_GET_REASON(code) == ERR_R_MALLOC_FAILURE)
-			e->status = ST_NOMEM;
 		if (!any)
 			any = code;
 		const char *why = ERR_reason_error_string(code);
@@ -70,7 +67,7 @@ enum status error_ossl(struct error *e, enum status st, const char *fmt, ...)
 		size_t at = strlen(e->text);
 		snprintf(e->text + at, sizeof e->text - at, ": %s", why ? why : "no reason given");
 	}
-	return e->status;
+	return st;
 }
 
 void ossl_forget_errors(void)

@@ -6,8 +6,8 @@
  * Called once, first thing in main() and in test programs that use crypto; calling it again is harmless. */
 void ossl_start(void);
 
-/* As error_set; appends OpenSSL's reasons ("...: bad decrypt") and empties its queue. Where the queue tells of memory
- * that ran out, the status is ST_NOMEM whatever st says. */
+/* As error_set; appends OpenSSL's reasons ("...: bad decrypt") and empties its queue. The status is st even
+ * where the queue says "malloc failure": OpenSSL 3.0 says so of some inputs, too. */
 enum status error_ossl(struct error *e, enum status st, const char *fmt, ...) PRINTF_LIKE(3, 4);
 
 /* Empties the queue after a failure that was the answer ("not this kind of key"), so that no later error quotes it. */

@@ -60,7 +60,7 @@ static void hmac_again(const struct hmac_key *k, uint8_t block[BLOCK], SHA_LONG 
 
 /* RFC 8018 §5.2: T_i = U_1 \xor U_2 \xor ... \xor U_c */
 static void output_block(const struct hmac_key *k, struct slice salt, uint32_t index, int iterations,
-			 uint8_t out[SHA256_BYTES])
+                         uint8_t out[SHA256_BYTES])
 {
 	/* message, the bit 1, and the length of key block and message in bits */
 	uint8_t block[BLOCK] = { [SHA256_BYTES] = 0x80, [BLOCK - 2] = (BLOCK + SHA256_BYTES) * 8 >> 8 };
@@ -88,14 +88,14 @@ static void output_block(const struct hmac_key *k, struct slice salt, uint32_t i
 }
 
 enum status pbkdf2_sha256(struct slice password, struct slice salt, int iterations, uint8_t *out, size_t n,
-			  struct error *e)
+                          struct error *e)
 {
 	struct hmac_key k;
 	uint8_t block[SHA256_BYTES];
 
 	if (iterations < 1 || iterations > PBKDF2_ITERATIONS_MAX)
 		return error_set(e, ST_LIMIT, "%d PBKDF2 iterations: must be from 1 to %d", iterations,
-				 PBKDF2_ITERATIONS_MAX);
+		                 PBKDF2_ITERATIONS_MAX);
 	hmac_key_init(&k, password);
 	for (uint32_t index = 1; n; index++) {
 		size_t part = n < sizeof block ? n : sizeof block;

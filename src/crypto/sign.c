@@ -10,8 +10,8 @@
 /* RFC 4055 §3.1: hash, MGF1 with the same hash, salt as long as the hash, trailer by default; the hashes with NULL. */
 #define PSS_DER(hash, salt)                                                                                            \
 	SLICE_LIT("\x30\x41\x06\x09\x2a\x86\x48\x86\xf7\x0d\x01\x01\x0a\x30\x34\xa0\x0f\x30\x0d\x06\x09\x60\x86\x48"   \
-		  "\x01\x65\x03\x04\x02" hash "\x05\x00\xa1\x1c\x30\x1a\x06\x09\x2a\x86\x48\x86\xf7\x0d\x01\x01"       \
-		  "\x08\x30\x0d\x06\x09\x60\x86\x48\x01\x65\x03\x04\x02" hash "\x05\x00\xa2\x03\x02\x01" salt)
+	          "\x01\x65\x03\x04\x02" hash "\x05\x00\xa1\x1c\x30\x1a\x06\x09\x2a\x86\x48\x86\xf7\x0d\x01\x01"       \
+	          "\x08\x30\x0d\x06\x09\x60\x86\x48\x01\x65\x03\x04\x02" hash "\x05\x00\xa2\x03\x02\x01" salt)
 /* RFC 5758 §3.2: without parameters; RFC 8017 A.2.4: with NULL. */
 #define ECDSA_DER(last) SLICE_LIT("\x30\x0a\x06\x08\x2a\x86\x48\xce\x3d\x04\x03" last)
 #define RSA_DER(last) SLICE_LIT("\x30\x0d\x06\x09\x2a\x86\x48\x86\xf7\x0d\x01\x01" last "\x05\x00")
@@ -88,7 +88,7 @@ static enum status context_init(EVP_MD_CTX *ctx, EVP_PKEY *key, enum sign_alg al
 	EVP_PKEY_CTX *pctx = NULL; /* ctx's own */
 	const char *digest = algs[alg].digest;
 	int ok = verify ? EVP_DigestVerifyInit_ex(ctx, &pctx, digest, NULL, NULL, key, NULL)
-			: EVP_DigestSignInit_ex(ctx, &pctx, digest, NULL, NULL, key, NULL);
+	                : EVP_DigestSignInit_ex(ctx, &pctx, digest, NULL, NULL, key, NULL);
 	if (ok == 1 && algs[alg].pss)
 		ok = EVP_PKEY_CTX_set_rsa_padding(pctx, RSA_PKCS1_PSS_PADDING) == 1 &&
 		     EVP_PKEY_CTX_set_rsa_pss_saltlen(pctx, RSA_PSS_SALTLEN_DIGEST) == 1;

@@ -1,0 +1,331 @@
+/* keyfile_samples.h - key files as the openssl command line (3.0) and ssh-keygen wrote them, all under the password "s3cret". Made
+ * for these tests; nothing was ever protected with them. */
+#pragma once
+
+#define SAMPLE_CRT \
+	"-----BEGIN CERTIFICATE-----\n" \
+	"MIIBdjCCAR2gAwIBAgIUV9SF2WoeFbg1WfH8q1LWCHLxALQwCgYIKoZIzj0EAwIw\n" \
+	"ETEPMA0GA1UEAwwGc2FtcGxlMB4XDTI2MTEyMzEzMjU0OVoXDTM2MTEyMDEzMjU0\n" \
+	"OVowETEPMA0GA1UEAwwGc2FtcGxlMFkwEwYHKoZIzj0CAQYIKoZIzj0DAQcDQgAE\n" \
+	"GWPRNL9XWXwS8TPe12BZ4d0l1t1APeBcioQqNy8A0KEI9KuRlOVzRcvQRNECAJ40\n" \
+	"/dbtO2o3DKxjAWXVPLARfKNTMFEwHQYDVR0OBBYEFKBt5DlvzumIIQDVQWJUIied\n" \
+	"Qb0LMB8GA1UdIwQYMBaAFKBt5DlvzumIIQDVQWJUIiedQb0LMA8GA1UdEwEB/wQF\n" \
+	"MAMBAf8wCgYIKoZIzj0EAwIDRwAwRAIgd1YofOyn6+47KdNEeJya/Dc1sFV+gg/k\n" \
+	"A/rgeXvMTI8CIHMzVn7ZYl+yvj0GmNC6PebWt+wxWZWWvcyfnvqBZYkU\n" \
+	"-----END CERTIFICATE-----\n"
+
+#define SAMPLE_CSR \
+	"-----BEGIN CERTIFICATE REQUEST-----\n" \
+	"MIHKMHMCAQAwETEPMA0GA1UEAwwGc2FtcGxlMFkwEwYHKoZIzj0CAQYIKoZIzj0D\n" \
+	"AQcDQgAEGWPRNL9XWXwS8TPe12BZ4d0l1t1APeBcioQqNy8A0KEI9KuRlOVzRcvQ\n" \
+	"RNECAJ40/dbtO2o3DKxjAWXVPLARfKAAMAoGCCqGSM49BAMCA0cAMEQCIEcBU520\n" \
+	"dQZGy+Yd+oUKe/JUe8+Rtrb3FcW2XsLRvJA0AiBDWhLXNDoHrC149mod3i2/lzSr\n" \
+	"UERBQazhAfpph2bNyA==\n" \
+	"-----END CERTIFICATE REQUEST-----\n"
+
+#define SAMPLE_DSA \
+	"-----BEGIN PRIVATE KEY-----\n" \
+	"MIIBSwIBADCCASwGByqGSM44BAEwggEfAoGBALJjgADBDgYL2R5z+onReRvDM/th\n" \
+	"om+d8gwSWcj7tJfzk9mt37DgGQjkhH3W0XtVh2yAw4hnKlXJ6mbtFIEzt/UHIXlD\n" \
+	"WlieWAKb63dHXwzWVQ5cx+Yx7ZqnbFEZoD3va4HuRUqUzpgD7yRukIs4oVnP3oQw\n" \
+	"JmuAyQByfPHZSrNLAhUAyGemirtNWHRxW6nupZaFANXng4UCgYEAokLkam9BWO56\n" \
+	"GY8q1tWo3seYfSv3QLFmvezItLcQpf4B1QBFVy3XgoF9ZV/OKaPWas7gwrhhmLmh\n" \
+	"2v8kO673P/E6gui5Rr674fnANYS/zM1dplh6+6lNWM4NfrC4xo+V2Zdz1MYxOU6e\n" \
+	"+P+1gD+oFg0DhrC0p+HHPigcMU8gbD4EFgIUNZWxKWJU6RH5pwXC3szQ/USFqZI=\n" \
+	"-----END PRIVATE KEY-----\n"
+
+#define SAMPLE_EC \
+	"-----BEGIN EC PRIVATE KEY-----\n" \
+	"MHcCAQEEIJOfVszkgDM8WO+gbx35K8akcbUVBO8+pCViYt18TG5uoAoGCCqGSM49\n" \
+	"AwEHoUQDQgAEGWPRNL9XWXwS8TPe12BZ4d0l1t1APeBcioQqNy8A0KEI9KuRlOVz\n" \
+	"RcvQRNECAJ40/dbtO2o3DKxjAWXVPLARfA==\n" \
+	"-----END EC PRIVATE KEY-----\n"
+
+#define SAMPLE_EC_AES128 \
+	"-----BEGIN EC PRIVATE KEY-----\n" \
+	"Proc-Type: 4,ENCRYPTED\n" \
+	"DEK-Info: AES-128-CBC,A1675DF23A377C211B8EC87483B49474\n" \
+	"\n" \
+	"ZhgaAHazloIw957U2J3gSpO6W9Xx5fVMbr3QDm1nP9LPJwcubgAvMQgBdGjxHFJ7\n" \
+	"9NFC083s7G7KgIUeSX3X0KUSPJnGNBLuES4B561XnWLrzLJ0nkVZslGNeO7+Vy5N\n" \
+	"o9CHOH4SqapqLx6A+4QJfEJRSNzzpQxF0yJHWQY+oNA=\n" \
+	"-----END EC PRIVATE KEY-----\n"
+
+#define SAMPLE_EC_AES192 \
+	"-----BEGIN EC PRIVATE KEY-----\n" \
+	"Proc-Type: 4,ENCRYPTED\n" \
+	"DEK-Info: AES-192-CBC,B5BF91C2A755663E1E2F2FD34E5B251D\n" \
+	"\n" \
+	"WRWSAta237LbFhvZzqNwvs7eWe6Fho9svoqRc29uu+SieyCtfq+wV40u/RqHsgXC\n" \
+	"9AXupyA5ShyZdTFV4kDTT62/ik1TBp78Y7QBZn9PPqqQedsINIoAkSgmA1OcCXpi\n" \
+	"lef7w2y/F8fMbc/lnnsQ4h12vP5h4yh3G04zULejNhA=\n" \
+	"-----END EC PRIVATE KEY-----\n"
+
+#define SAMPLE_EC_AES256 \
+	"-----BEGIN EC PRIVATE KEY-----\n" \
+	"Proc-Type: 4,ENCRYPTED\n" \
+	"DEK-Info: AES-256-CBC,616D9BDCB7CC5A5916F3D2E436E1E948\n" \
+	"\n" \
+	"SiPpZSbwzX7xTT4InlEkL01fcbaEfctNPEZo5TfcAJxOGLnq/FqnWh3jiOvwx2SW\n" \
+	"ChaOZKkhRNVc8Cyv+edKBAtzmiyxt3PLBNa9cppfa6ik3RQPnVqk0H9pjnEiFPV3\n" \
+	"GHapzpShsoWiH+RNZsSY9binSoniiszC7y6VsPh2BTY=\n" \
+	"-----END EC PRIVATE KEY-----\n"
+
+#define SAMPLE_EC_DES \
+	"-----BEGIN EC PRIVATE KEY-----\n" \
+	"Proc-Type: 4,ENCRYPTED\n" \
+	"DEK-Info: DES-CBC,3E9263C4A73A7C6B\n" \
+	"\n" \
+	"s26GvAKS++zzxJjgR7TksXTkFHGnuy7jnxKYrBXOX0AWsT7jMdUoVSsEIdbp8E43\n" \
+	"jk2Mz2GpbA9fXGfI0lUtcvO6ZrwM9b1cbXJxFZms8CwHX2GIc5YtshL21SJi+Zu7\n" \
+	"aGemRQipXoNdQmpuAgsRtJ1p8l0+fMz5uI8CvaO/A9k=\n" \
+	"-----END EC PRIVATE KEY-----\n"
+
+#define SAMPLE_EC_DES3 \
+	"-----BEGIN EC PRIVATE KEY-----\n" \
+	"Proc-Type: 4,ENCRYPTED\n" \
+	"DEK-Info: DES-EDE3-CBC,C96CE9BF144FA6E7\n" \
+	"\n" \
+	"b2k1iy7Pr/Z+u6oL/qLD4SQY8RqoX5mqxhTa7LHsHfejJWrqeJKujCEwYAOG7vrq\n" \
+	"BVijIbVxWpeh3MTbX9T/7FrfQ394f7dBcWa16dQfN9xpYPf+DtdPZ+JNzob+9Pdl\n" \
+	"4aalCLYQrvB5AtUhDxI7FgovrelYILHn2Ge1Fp/SkE4=\n" \
+	"-----END EC PRIVATE KEY-----\n"
+
+#define SAMPLE_EC_EXPLICIT \
+	"-----BEGIN EC PRIVATE KEY-----\n" \
+	"MIIBaAIBAQQgY7vcmxwo8m5Oh6JV3Ke6VcFBRpS8H3kup/UyH/6BxbiggfowgfcC\n" \
+	"AQEwLAYHKoZIzj0BAQIhAP////8AAAABAAAAAAAAAAAAAAAA////////////////\n" \
+	"MFsEIP////8AAAABAAAAAAAAAAAAAAAA///////////////8BCBaxjXYqjqT57Pr\n" \
+	"vVV2mIa8ZR0GsMxTsPY7zjw+J9JgSwMVAMSdNgiG5wSTamZ44ROdJreBn36QBEEE\n" \
+	"axfR8uEsQkf4vOblY6RA8ncDfYEt6zOg9KE5RdiYwpZP40Li/hp/m47n60p8D54W\n" \
+	"K84zV2sxXs7LtkBoN79R9QIhAP////8AAAAA//////////+85vqtpxeehPO5ysL8\n" \
+	"YyVRAgEBoUQDQgAEQNEcs1yNkctOfiIIUdzxY2l8dkEfv8jbv1kUpFyQkErfXxtf\n" \
+	"urQw10gpt/PIKrCdvu42zku+C50yhT0qafowzA==\n" \
+	"-----END EC PRIVATE KEY-----\n"
+
+#define SAMPLE_EC_K1 \
+	"-----BEGIN EC PRIVATE KEY-----\n" \
+	"MHQCAQEEIFzAhdPe+OnEzXJmd147ceq/cyAZt/gOt80NGfFAVnXRoAcGBSuBBAAK\n" \
+	"oUQDQgAEx04o+az0xvsne5XeMfLcsBRw6BynMupeZlrYUG9QfAKCXpQfpgfsU0/g\n" \
+	"j/+aG5x2fmnExMxHNOaKRQC1r6l77g==\n" \
+	"-----END EC PRIVATE KEY-----\n"
+
+#define SAMPLE_EC_MIXED \
+	"-----BEGIN EC PRIVATE KEY-----\n" \
+	"MHcCAQEEIJOfVszkgDM8WO+gbx35K8akcbUVBO8+pCViYt18TG5uoAoGCCqGSM49\n" \
+	"AwEHoUQDQgAEI+kS8hUB/Xigamo4sfx7+c06yj/O375sS3uH2mlwrIOy2444fGbm\n" \
+	"0FZtzvqR4dVOVTcQQzXUb+Qun17i6rEdFw==\n" \
+	"-----END EC PRIVATE KEY-----\n"
+
+#define SAMPLE_EC_P8 \
+	"-----BEGIN PRIVATE KEY-----\n" \
+	"MIGHAgEAMBMGByqGSM49AgEGCCqGSM49AwEHBG0wawIBAQQgk59WzOSAMzxY76Bv\n" \
+	"HfkrxqRxtRUE7z6kJWJi3XxMbm6hRANCAAQZY9E0v1dZfBLxM97XYFnh3SXW3UA9\n" \
+	"4FyKhCo3LwDQoQj0q5GU5XNFy9BE0QIAnjT91u07ajcMrGMBZdU8sBF8\n" \
+	"-----END PRIVATE KEY-----\n"
+
+#define SAMPLE_EC_PARAMS \
+	"-----BEGIN EC PARAMETERS-----\n" \
+	"BggqhkjOPQMBBw==\n" \
+	"-----END EC PARAMETERS-----\n" \
+	"-----BEGIN EC PRIVATE KEY-----\n" \
+	"MHcCAQEEIJOfVszkgDM8WO+gbx35K8akcbUVBO8+pCViYt18TG5uoAoGCCqGSM49\n" \
+	"AwEHoUQDQgAEGWPRNL9XWXwS8TPe12BZ4d0l1t1APeBcioQqNy8A0KEI9KuRlOVz\n" \
+	"RcvQRNECAJ40/dbtO2o3DKxjAWXVPLARfA==\n" \
+	"-----END EC PRIVATE KEY-----\n"
+
+#define SAMPLE_EC_PBES1 \
+	"-----BEGIN ENCRYPTED PRIVATE KEY-----\n" \
+	"MIGxMBwGCiqGSIb3DQEMAQMwDgQIZkwewo7PbsoCAggABIGQkFFAoBvJIkBNtck1\n" \
+	"6dJHFte9Gwlb6ekv8PeBomKh/SvM/cFxOvrSMVXsCJr846sy++nF//6HpIR5o0nz\n" \
+	"qEPsrLbRkpu0XOsBQ8spRFJZ7aQP4zcbXh9YZN0UUVp9QjpvzZ0oF9bk6pPqMnzd\n" \
+	"EG7f+QkPYdtqlly13znFVToi5CeyHz8SuXWKN0zZ8k5jdl6m\n" \
+	"-----END ENCRYPTED PRIVATE KEY-----\n"
+
+#define SAMPLE_EC_PBES2 \
+	"-----BEGIN ENCRYPTED PRIVATE KEY-----\n" \
+	"MIHsMFcGCSqGSIb3DQEFDTBKMCkGCSqGSIb3DQEFDDAcBAjQT6eoRBK18AICCAAw\n" \
+	"DAYIKoZIhvcNAgkFADAdBglghkgBZQMEASoEECD0UMjowJWA0EffdMAOJA8EgZBT\n" \
+	"sUcmxefcVYPH4c/5xpzevalxoROB83x7yAjvxhVH9my02+bYRjbLSbz07nP+hd9t\n" \
+	"pJum0cr1sLHITjpn8lNAfYpuWhRSJUUH7dKvEXnVi/wKK69eYVea9YHkBmvpuFfe\n" \
+	"+5KIFYdjYnyjCcPVCK+7xsVQihIg3IS1lp5rw5+v7ymL9FIaAM5BB50UvpIP9qs=\n" \
+	"-----END ENCRYPTED PRIVATE KEY-----\n"
+
+#define SAMPLE_EC_PBES2_DES \
+	"-----BEGIN ENCRYPTED PRIVATE KEY-----\n" \
+	"MIHgMEsGCSqGSIb3DQEFDTA+MCkGCSqGSIb3DQEFDDAcBAiBtWgoIEMOywICCAAw\n" \
+	"DAYIKoZIhvcNAgkFADARBgUrDgMCBwQIW/p4YjvB2E4EgZBkEQsg4JWiBZdoGFT5\n" \
+	"r64sFoVJ3vFgBjX6SldU8AzBYrgnyZeFaXG+08GKIlyF/jKRxq+BVN0Z+lrTDIMJ\n" \
+	"wuoLK4gfQRMNaD3kPfoJSO8k3NZYtkfLeUyMRHuJblG9PGNj/mWF2dY1b4k2ozkk\n" \
+	"tWO8XJnh37nCLA0HvvXBByqbo726fhjohDndBOOc0F/kz0I=\n" \
+	"-----END ENCRYPTED PRIVATE KEY-----\n"
+
+#define SAMPLE_EC_PBES2_DES3 \
+	"-----BEGIN ENCRYPTED PRIVATE KEY-----\n" \
+	"MIHjME4GCSqGSIb3DQEFDTBBMCkGCSqGSIb3DQEFDDAcBAicCy1bUA+v0AICCAAw\n" \
+	"DAYIKoZIhvcNAgkFADAUBggqhkiG9w0DBwQIDg09rcBSfeEEgZA0IerzYNyDkSVN\n" \
+	"9SI8GmbiT2jYBN8NWQSdW9OXVsOLICMzSrqsWNnIf0ypNRuOKWx9PRfBpEYzyMOX\n" \
+	"YCsSAOSwh+yiMRd7QzR3LjqYGxLfBT8Kmbe7yLI/fs7XUy9i8DzgulKBoSqKoWkM\n" \
+	"bsEBr1lDVE7MDGdoghXUu4n/3khIhtYspZqhEsiZbJptVCwNcMM=\n" \
+	"-----END ENCRYPTED PRIVATE KEY-----\n"
+
+#define SAMPLE_EC_PBES2_SHA1 \
+	"-----BEGIN ENCRYPTED PRIVATE KEY-----\n" \
+	"MIHeMEkGCSqGSIb3DQEFDTA8MBsGCSqGSIb3DQEFDDAOBAhM4gtKpfDcIQICCAAw\n" \
+	"HQYJYIZIAWUDBAECBBBqV/B94el7bzta03faz7iRBIGQs0GKx8jbpxwnYfZLJBVt\n" \
+	"yizGBvGVdRM6KH5Uu71u+XmsBh5drbtj2LFj8lqzplyeBDpxGhi5EiVzfubG9GMM\n" \
+	"Bug078lDNFqON7lGZfAhUrI+u3z0ijm+UwJoBLwMw6HpdAc8CrHwAYS70NHw4Bup\n" \
+	"VNpYaG56bxrDEn4Jga29VItx+dvsHWqjPfDZipe89mDe\n" \
+	"-----END ENCRYPTED PRIVATE KEY-----\n"
+
+#define SAMPLE_EC_SCRYPT \
+	"-----BEGIN ENCRYPTED PRIVATE KEY-----\n" \
+	"MIHkME8GCSqGSIb3DQEFDTBCMCEGCSsGAQQB2kcECzAUBAhOhPz8GJZHvgICQAAC\n" \
+	"AQgCAQEwHQYJYIZIAWUDBAEqBBCtvsVQIorlGq96AmKdVdo0BIGQ30Yb2gfBN7tY\n" \
+	"6LoNayRdMnnZ4mt/K4JPmfHU5/6aY1CFp6i4BPNUqjfOprDY1AS0pPzSNgX1XFcS\n" \
+	"P8Av8IvrXTr3hrkAZlR4oP8eRvuky3WGmb7bsP72u3jzmeQUCyHrqU3jupZA6dmb\n" \
+	"U2ww/RBee4Me4+o5FpaPmJdMMROoaGbWb2Rpkkdb4y3FfVxlOhL3\n" \
+	"-----END ENCRYPTED PRIVATE KEY-----\n"
+
+#define SAMPLE_ED \
+	"-----BEGIN PRIVATE KEY-----\n" \
+	"MC4CAQAwBQYDK2VwBCIEIBKColo6ylyHE/Yr95PYwd1efWVrmy0z26H0J4jXi/n+\n" \
+	"-----END PRIVATE KEY-----\n"
+
+#define SAMPLE_ED_PBES2 \
+	"-----BEGIN ENCRYPTED PRIVATE KEY-----\n" \
+	"MIGbMFcGCSqGSIb3DQEFDTBKMCkGCSqGSIb3DQEFDDAcBAjTPaCBaOmeAgICCAAw\n" \
+	"DAYIKoZIhvcNAgkFADAdBglghkgBZQMEASoEEF57H2gi14IJT/cOVsSfSt4EQGmX\n" \
+	"t15H7uDHnMt8+oL7oKWvr89Gnn2plfh4vB5lYbun4VIkqnvqyQiagHl/+kKD8uCm\n" \
+	"FbvKERgS03MTKCqSpyI=\n" \
+	"-----END ENCRYPTED PRIVATE KEY-----\n"
+
+#define SAMPLE_OSSH \
+	"-----BEGIN OPENSSH PRIVATE KEY-----\n" \
+	"b3BlbnNzaC1rZXktdjEAAAAABG5vbmUAAAAEbm9uZQAAAAAAAAABAAAAMwAAAAtzc2gtZW\n" \
+	"QyNTUxOQAAACAUWh2NdE98VmsMu7yAe+nCcjxA+osX1JnBT9x8pXy7fQAAAIijTm4go05u\n" \
+	"IAAAAAtzc2gtZWQyNTUxOQAAACAUWh2NdE98VmsMu7yAe+nCcjxA+osX1JnBT9x8pXy7fQ\n" \
+	"AAAECWtPyOa99ARS8lpO0twq4nhaZ+//igW2eVMux5YC/wuRRaHY10T3xWawy7vIB76cJy\n" \
+	"PED6ixfUmcFP3HylfLt9AAAAAXgBAgME\n" \
+	"-----END OPENSSH PRIVATE KEY-----\n"
+
+#define SAMPLE_PUB \
+	"-----BEGIN PUBLIC KEY-----\n" \
+	"MFkwEwYHKoZIzj0CAQYIKoZIzj0DAQcDQgAEGWPRNL9XWXwS8TPe12BZ4d0l1t1A\n" \
+	"PeBcioQqNy8A0KEI9KuRlOVzRcvQRNECAJ40/dbtO2o3DKxjAWXVPLARfA==\n" \
+	"-----END PUBLIC KEY-----\n"
+
+#define SAMPLE_RSA \
+	"-----BEGIN RSA PRIVATE KEY-----\n" \
+	"MIIEoAIBAAKCAQEAkKTcedcOioGrEhNFWRrS0UZAr1/QJE8qpv6GBDBeiVcW3uGe\n" \
+	"YzkG3HbFhdV5iZfNgKfJbvxtacCX8jIAWCzLZNUZFJH+sHApOYIpVqGGOuLpjNQs\n" \
+	"yvIadT0c862+rnd+NMwEa+Wy7v+V+YY2y6P9rMBG+tajTsVb3jV+kWPAVosglgxy\n" \
+	"UTjB31Xy9M+SCJ3UgarTSdyYcuEheNhivJrNUaMrD79pBuvTCNBuITH1UxofkP16\n" \
+	"76Y1AXv743zK7ClidlSPsEZ4Shvs433usIkeg/qr0x3I2LILFQzFmoow64SnGDMi\n" \
+	"jXMkBpViZFAvfUAFZictRKnvinc9wiJH5qnLiQIDAQABAoH/ODfbeX+cpzi+xMe4\n" \
+	"rGlAhxZHDeKvg21BpqZGcFpcZAT1XqtSZD5F7Go9W0cddd0Kgna0U+7Il9HDPN8y\n" \
+	"QxMl+orYtKYJ14nAfBma95DQGxMWsyXEQxzWK7sVBaEB+811wA+LqGQep8WvBMyl\n" \
+	"f4C9l+cjr1q9HmCW1Eb2aovatcfHzRukVJVyTCT1zTqwClMhahsEE2cepTiSAECL\n" \
+	"fqTDl+TGg8stphgbJXhzTuXxwWJD1KT4IjauERruGNFvGL6t9Sz1w+5n35tgl1sZ\n" \
+	"JEqhOp5JiZKuURwK2daZ9DJIuFIPQH/WiSKpQu6SkQsD6B0ranGdQgbc2zUi09gw\n" \
+	"JLe5AoGBAMDZFOPCkpyfF+JxGUJUT8zpPEXOSpO5YNmgNp1jYrO/mSgeg46uPmeJ\n" \
+	"u2zzDpraCADirsi3Ja8rX3BGr6eb2cFHycGxgda/sk1Agshs9NJWQlmJ86J9c7XT\n" \
+	"CS72C5bU3E3UK3u/AMfEBdbHOSNH0WNWznJFl6R2tnO/ZHyLfk2tAoGBAMACuKsE\n" \
+	"a4svSPrIsTFsO5R8zzbTQcG0w+gUQ75IArDChI9mHw3zonkHPzU09a2yHaU0VFtQ\n" \
+	"eUinEPm5wDGvDAZJ7hJT88nsJhV6gHN0v1Zq1JTHmDimZUnIHCdB9aC8VpWKocq8\n" \
+	"gUqD7eHO9q0kYEk4OH4D2qqS7dV/k01RHvjNAoGAUs0iXgSOBLd+ftiGuucOeHHw\n" \
+	"UhyYAsOGpQpYSM2CdKEgdoxbeiiwXK5TjhzyOWTCKPcrirywbnzV9pQzGWkeXxGe\n" \
+	"vA6mK/mU6fx36ux1VdZ5mI5V0H/C7d/VwpccNL/ic3xUy0YgZKVyyFwz2UUdz2RX\n" \
+	"MdNVn+Tkw9/6mkseiOUCgYAfBhGKaEtsELbM9nJS1vcFdekRJa8hOjDRJb0QWJg+\n" \
+	"sR80AD8SRQRCY95dnXH4n6fUkpDytBz0lTHT96RLIsphlb5mrbPdM0+v9rwca4ei\n" \
+	"0d4JL/qzZIdHFZMe8LRcRTIENYMQu8Z0IL7l1kfbD96S1geirMK+/sB414UYX/wO\n" \
+	"HQKBgFPIt2eLeVMy463/rfvW3iPrPwY4/PCAi32f1aE1zHeiWiF7YGD6l8Whu3EN\n" \
+	"TKbfaXMzkydGnmp+fS6LBSmIqx3g5DPaNqJI7xx+pcPRLfOsp94lB4qEZsCqRew5\n" \
+	"LZ2423ARDOSZZyM0VsT7IIdZhacSHQQBMhNDwAa4mw1ThgiB\n" \
+	"-----END RSA PRIVATE KEY-----\n"
+
+#define SAMPLE_RSA512 \
+	"-----BEGIN RSA PRIVATE KEY-----\n" \
+	"MIIBygIBAAJhAN/cFSCsX/a/gvSPNIi6n1Gh4a6DLJ3LFgdKU/IToeceDpzOVq93\n" \
+	"lH9jqz9Bz0l8O/86QOgMOZvIcGF8rBBaUUWMDSgSRcjY06iqBlIoH7MkbgjLFIv/\n" \
+	"wNLZLWJdEZ12fwIDAQABAmEAt82Kg2NE/+JK8eZLKiChA3O5S4JktcKz+ZRrzI2W\n" \
+	"F5+0O8enoTa79MSvLKcqPZoEV1kaqGsM6zKCgroYKc1zHJ/dpNFC4IPjqnj9E+z2\n" \
+	"CFwFQHkU1oGnnpEJEoycjghhAjEA/QaF0wun5wHu+ff/QiBsP6na9zcE5teaFgdj\n" \
+	"UuHKLBSBbDzeEmJ/TBDP6kXvub2HAjEA4n3JI035/Sr+juq1j1Co2ZsW6IAaAXoE\n" \
+	"Ng+m2KwgFdV8N+7oN2qWlGU9byhF6P1JAjAfBIevQYSJuyDyn8Y48wSSIV5oY+RD\n" \
+	"8DZBcRJp/KfuE21yOVv34P898emrDHvAx00CMCerropPgyTz3eh8ddanYxvSTV3l\n" \
+	"6iguDgTGEwxKgcgxP3Owld32/m75mJwaqrwXeQIwKen6/Hsvggv+p+wr74435QA+\n" \
+	"SmkOlqLA6PqIjIzrlQr/ymjgI48WmhdVZsXLdZ28\n" \
+	"-----END RSA PRIVATE KEY-----\n"
+
+#define SAMPLE_RSA_AES256 \
+	"-----BEGIN RSA PRIVATE KEY-----\n" \
+	"Proc-Type: 4,ENCRYPTED\n" \
+	"DEK-Info: AES-256-CBC,19C33FA478FCE3EAB9AEA10FB5F65400\n" \
+	"\n" \
+	"j+Hznd55sufffo2Rg6F1G4/FTAwz/1qOiL47mkIAhm3/F6z9sT2IkffTLOs9WOYv\n" \
+	"W+OkPDX5K5RhXF5RfkM22g5bG+vCZeA93vud3sdQl58eYHhvemsKf0UWr0InuSPj\n" \
+	"e03Get2Wz9ciivkuS2XnF7kwbSS4SZHeoGF7tqUSWCl57eMMhCYSO7m5ibguYdrj\n" \
+	"efEKtyeKfSlgOsdt9TGisie0LjILkHZ6jJZfIJFX3qeMtyIGCFAPfE8bOWlR1C4b\n" \
+	"IlHs4RdveoUQU7Ow0a9prXfpEB0g1IfWOQwe1RiIbx71N94VfFMC4zqnveYw/Van\n" \
+	"Ko1BPborwjyhSs1Bm18Nb8nqxet9Yd+nv/QSCD4aMX1n5/ZWhL5qIawct3TbPHAv\n" \
+	"3cOwWX7XOzHXXEs15NO8EALs+Jr4mtfd75ZRWBIMLwdXGMpbLAcDXHX5KIQMUmx7\n" \
+	"vrmoJZ2fZg3gi7L8KH12wL5Ty1mmSbXDGqkikiwV2JZSsvO0wrUhOWmyIIrE92w3\n" \
+	"9S9qZSaLrDjbPnWDvEES724jqLMrfJrn/fN4U9rCh/f3cW3qsHjRj+3eSTnA7q0a\n" \
+	"Npat4D6OmhynykD4bETwnrDdozMQJal3zRVE89oz2+7ONwO0JL//t/cqs2WA1APb\n" \
+	"K7HtwHSvZ9aFsZIdAX6fehbVqHBkuYctRK7F/1+qnCHAdnUFy2Q7c72EAiRvaWAz\n" \
+	"WZK7ovsUDQcrnR4JCt6O6UhULsz8cM2bvtTYtXg/8rAW3DB5QA+IbW2L3ndsuijh\n" \
+	"LqoLtVB/CgLzjdR7j3Ls+NS4z3rpLg9JBx6lkCUjXDlJqX925SApgQj1OCyZoRkJ\n" \
+	"pnhJRobEsX8hqYhn6G5hillPPFn+cnTgNa8yv7rpLYgor5XQGaaI2bxmjeU2SOnr\n" \
+	"hORPJ0Uyn1CkZGRtKk+IdZYUR9vUhZaS3ZQnf8/aB1dD6O6iTxl0yJA/N+pb6juo\n" \
+	"FthpXpm1wG0bzyvhhQZ8vezvkgtTI+nzPxUkZb2GW0rxTB0g1LhZQ4S45lqKHpvL\n" \
+	"F9UL3nPm4Z8a6rkRzy582+JxSJlxDseLPzHrGm+9CWVVksguL98LrdXUSF7LyFE5\n" \
+	"40OHJGAtpTwaNe0aM93yV+iKWV2OkP9ufXwxBRnyTP9vvytAJg3Ann9n0+8l0l3C\n" \
+	"uyEmp1b8pBS+QXL7KNVXcjwcikpo9U51vmuyvFn+oAOp47Ea112ctdLgHr5zI8BX\n" \
+	"Sx0BNzJ7Ma7RKY7vLa+9ovFbiUAF0wbq31o49NZ26FNleS44McgDvBjynjCRlfH9\n" \
+	"giKpr3/ZJA+Hcr5OxPC2MTHcb1wY21NBzJHM/gZ/rqz3yYlc8bt708ASrYWNNNuX\n" \
+	"sY2Ks7qh/op01TdlnrnDRX2kNFh1uMgx9Vj9+rw6jPj2qiHoJhkC3REasEjjMmW7\n" \
+	"HphRXdL62YK5l9FjuuOiakZksXF6Ur5ktRMTb4uMLPWVn6sz0eBBfIgyQMvGPFF2\n" \
+	"WUSn4n9W+yaDW22FA/aIjELci+KWb89k2+Vx0g66mwPOIzYLcXe1YrYaxCGmqm15\n" \
+	"0a5fpskzaTycnBWeWGb22d9lIQLMap92Wt4Nv1YQfl0xnZxGEdQ+cE+qHPDIhN+i\n" \
+	"-----END RSA PRIVATE KEY-----\n"
+
+#define SAMPLE_RSA_P8 \
+	"-----BEGIN PRIVATE KEY-----\n" \
+	"MIIEugIBADANBgkqhkiG9w0BAQEFAASCBKQwggSgAgEAAoIBAQCQpNx51w6KgasS\n" \
+	"E0VZGtLRRkCvX9AkTyqm/oYEMF6JVxbe4Z5jOQbcdsWF1XmJl82Ap8lu/G1pwJfy\n" \
+	"MgBYLMtk1RkUkf6wcCk5gilWoYY64umM1CzK8hp1PRzzrb6ud340zARr5bLu/5X5\n" \
+	"hjbLo/2swEb61qNOxVveNX6RY8BWiyCWDHJROMHfVfL0z5IIndSBqtNJ3Jhy4SF4\n" \
+	"2GK8ms1RoysPv2kG69MI0G4hMfVTGh+Q/XrvpjUBe/vjfMrsKWJ2VI+wRnhKG+zj\n" \
+	"fe6wiR6D+qvTHcjYsgsVDMWaijDrhKcYMyKNcyQGlWJkUC99QAVmJy1Eqe+Kdz3C\n" \
+	"IkfmqcuJAgMBAAECgf84N9t5f5ynOL7Ex7isaUCHFkcN4q+DbUGmpkZwWlxkBPVe\n" \
+	"q1JkPkXsaj1bRx113QqCdrRT7siX0cM83zJDEyX6iti0pgnXicB8GZr3kNAbExaz\n" \
+	"JcRDHNYruxUFoQH7zXXAD4uoZB6nxa8EzKV/gL2X5yOvWr0eYJbURvZqi9q1x8fN\n" \
+	"G6RUlXJMJPXNOrAKUyFqGwQTZx6lOJIAQIt+pMOX5MaDyy2mGBsleHNO5fHBYkPU\n" \
+	"pPgiNq4RGu4Y0W8Yvq31LPXD7mffm2CXWxkkSqE6nkmJkq5RHArZ1pn0Mki4Ug9A\n" \
+	"f9aJIqlC7pKRCwPoHStqcZ1CBtzbNSLT2DAkt7kCgYEAwNkU48KSnJ8X4nEZQlRP\n" \
+	"zOk8Rc5Kk7lg2aA2nWNis7+ZKB6Djq4+Z4m7bPMOmtoIAOKuyLclrytfcEavp5vZ\n" \
+	"wUfJwbGB1r+yTUCCyGz00lZCWYnzon1ztdMJLvYLltTcTdQre78Ax8QF1sc5I0fR\n" \
+	"Y1bOckWXpHa2c79kfIt+Ta0CgYEAwAK4qwRriy9I+sixMWw7lHzPNtNBwbTD6BRD\n" \
+	"vkgCsMKEj2YfDfOieQc/NTT1rbIdpTRUW1B5SKcQ+bnAMa8MBknuElPzyewmFXqA\n" \
+	"c3S/VmrUlMeYOKZlScgcJ0H1oLxWlYqhyryBSoPt4c72rSRgSTg4fgPaqpLt1X+T\n" \
+	"TVEe+M0CgYBSzSJeBI4Et35+2Ia65w54cfBSHJgCw4alClhIzYJ0oSB2jFt6KLBc\n" \
+	"rlOOHPI5ZMIo9yuKvLBufNX2lDMZaR5fEZ68DqYr+ZTp/Hfq7HVV1nmYjlXQf8Lt\n" \
+	"39XClxw0v+JzfFTLRiBkpXLIXDPZRR3PZFcx01Wf5OTD3/qaSx6I5QKBgB8GEYpo\n" \
+	"S2wQtsz2clLW9wV16RElryE6MNElvRBYmD6xHzQAPxJFBEJj3l2dcfifp9SSkPK0\n" \
+	"HPSVMdP3pEsiymGVvmats90zT6/2vBxrh6LR3gkv+rNkh0cVkx7wtFxFMgQ1gxC7\n" \
+	"xnQgvuXWR9sP3pLWB6Kswr7+wHjXhRhf/A4dAoGAU8i3Z4t5UzLjrf+t+9beI+s/\n" \
+	"Bjj88ICLfZ/VoTXMd6JaIXtgYPqXxaG7cQ1Mpt9pczOTJ0aean59LosFKYirHeDk\n" \
+	"M9o2okjvHH6lw9Et86yn3iUHioRmwKpF7DktnbjbcBEM5JlnIzRWxPsgh1mFpxId\n" \
+	"BAEyE0PABribDVOGCIE=\n" \
+	"-----END PRIVATE KEY-----\n"
+
+#define SAMPLE_RSAPUB \
+	"-----BEGIN RSA PUBLIC KEY-----\n" \
+	"MIIBCgKCAQEAkKTcedcOioGrEhNFWRrS0UZAr1/QJE8qpv6GBDBeiVcW3uGeYzkG\n" \
+	"3HbFhdV5iZfNgKfJbvxtacCX8jIAWCzLZNUZFJH+sHApOYIpVqGGOuLpjNQsyvIa\n" \
+	"dT0c862+rnd+NMwEa+Wy7v+V+YY2y6P9rMBG+tajTsVb3jV+kWPAVosglgxyUTjB\n" \
+	"31Xy9M+SCJ3UgarTSdyYcuEheNhivJrNUaMrD79pBuvTCNBuITH1UxofkP1676Y1\n" \
+	"AXv743zK7ClidlSPsEZ4Shvs433usIkeg/qr0x3I2LILFQzFmoow64SnGDMijXMk\n" \
+	"BpViZFAvfUAFZictRKnvinc9wiJH5qnLiQIDAQAB\n" \
+	"-----END RSA PUBLIC KEY-----\n"
