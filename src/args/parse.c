@@ -172,7 +172,7 @@ static enum status list_append(struct parse *p, size_t i, const char *text)
 	return ST_OK;
 }
 
-/* The environment's lists are split at commas, the command line's are not. */
+/* The lists of environment and defaults are split at commas, the command line's are not. */
 static enum status list_split(struct parse *p, size_t i, const char *text)
 {
 	struct slice rest = slice_cstr(text);
@@ -196,7 +196,7 @@ static enum status list_split(struct parse *p, size_t i, const char *text)
 
 static enum status set_list(struct parse *p, size_t i, const char *text)
 {
-	return p->s->rows[i].origin == ARGS_ENV ? list_split(p, i, text) : list_append(p, i, text);
+	return p->s->rows[i].origin == ARGS_LINE ? list_append(p, i, text) : list_split(p, i, text);
 }
 
 static enum status set_int(struct parse *p, size_t i, const char *text)

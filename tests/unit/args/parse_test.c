@@ -212,7 +212,7 @@ static void reads_values(void **state)
 		{ W("ca", "renew", "a", "b", "--force=false"), { .defaults = { { "force", "true" } } }, "a b" },
 		{ W("ca", "renew", "a", "b"), { .defaults = { { "f", "true" } } }, "a b force" },
 		{ W("ca", "renew", "a", "b"), { .env = { { "STEP_SAN", "x, y,,z" } } }, "a b san=x san=y san= san=z" },
-		{ W("ca", "renew", "a", "b"), { .defaults = { { "san", "x,y" } } }, "a b san=x,y" },
+		{ W("ca", "renew", "a", "b"), { .defaults = { { "san", "x,y" } } }, "a b san=x san=y" },
 		{ W("ca", "renew", "a", "b", "--san=l"), { .env = { { "STEP_SAN", "x" } } }, "a b san=l" },
 		{ W("ca", "renew", "a", "b"), { .env = { { "STEP_FORMAT", "" } } }, "a b format=" },
 		{ W("ca", "renew", "a", "b"),

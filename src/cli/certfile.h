@@ -1,0 +1,44 @@
+/* certfile.h - what the `certificate` commands read: files, standard input, and the chains that TLS servers show. */
+#pragma once
+#include "cli/cli.h"
+#include "x509/cert.h"
+#include "x509/csr.h"
+#include "x509/trust.h"
+
+/* Either certificates or one request. */
+struct cert_file {
+	struct chain certs;
+	bool is_csr;
+	struct csr csr;
+};
+void cert_file_done(struct cert_file *f);
+
+/* PEM or DER. PEM blocks of other kinds are skipped. all: every certificate, else the first certificate or request.
+ * name: for errors. ST_INVALID: none or a broken one. */
+MUST_USE enum status cert_file_parse(struct slice in, const char *name, bool all, struct cert_file *ret,
+                                     struct error *e);
+
+/* How a server is asked for its chain. */
+struct cert_server {
+	const char *roots;      /* --roots; NULL or "": the system's */
+	const char *servername; /* SNI, and the name that is verified; NULL or "": the URL's host */
+	bool insecure;          /* the chain is not verified */
+	bool chain_only;        /* nor here; the caller does it */
+};
+
+/* "https://host[:port]", tls://, tcp:// (443), smtps:// (465), ldaps:// (636): spec/client.md §7. */
+bool cert_is_url(const char *name);
+/* The chain that a server shows, leaf first, verified. "failed to connect: ..." */
+MUST_USE enum status cert_of_server(struct invocation *inv, const char *url, const struct cert_server *how,
+                                    struct chain *ret, struct error *e);
+
+/* A file, "-" or NULL for standard input, or a URL. */
+MUST_USE enum status cert_file_read(struct invocation *inv, const char *name, const struct cert_server *how, bool all,
+                                    struct cert_file *ret, struct error *e);
+/* The same, certificates only (a request is ST_INVALID). */
+MUST_USE enum status cert_chain_read(struct invocation *inv, const char *name, const struct cert_server *how, bool all,
+                                     struct chain *ret, struct error *e);
+
+/* --roots: a file, a folder (its *.pem, *.crt and *.cer), or several of these separated by commas. Empty: the system's.
+ */
+MUST_USE enum status cert_roots(const char *roots, struct trust **ret, struct error *e);

@@ -1,0 +1,9 @@
+/* commands.h - the commands, for commands.c and nobody else. */
+#pragma once
+#include "args/command.h"
+
+extern const struct command cmd_root, cmd_help, cmd_path, cmd_completion, cmd_version, cmd_internal_docs;
+
+extern const struct command cmd_certificate, cmd_certificate_inspect, cmd_certificate_needs_renewal,
+	cmd_certificate_fingerprint, cmd_certificate_verify, cmd_certificate_create, cmd_certificate_sign,
+	cmd_certificate_bundle, cmd_certificate_p12, cmd_certificate_key, cmd_certificate_format;
