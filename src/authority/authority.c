@@ -46,9 +46,9 @@ static void destroy(struct authority *a)
 		free(a->dns_names[i]);
 	free(a->dns_names);
 	free(a->listener_common_name);
-	char *attrs[] = { a->subject.country,	    a->subject.organization, a->subject.organizational_unit,
-			  a->subject.locality,	    a->subject.province,     a->subject.street_address,
-			  a->subject.serial_number, a->subject.common_name };
+	char *attrs[] = { a->subject.country,       a->subject.organization, a->subject.organizational_unit,
+		          a->subject.locality,      a->subject.province,     a->subject.street_address,
+		          a->subject.serial_number, a->subject.common_name };
 	for (size_t i = 0; i < COUNT_OF(attrs); i++)
 		free(attrs[i]);
 	free(a);
@@ -83,10 +83,10 @@ static const struct id_form {
 	bool name_first;    /* "NAME:CREDENTIAL"; else, without the two above, the credential alone */
 	const char *member; /* JSON member with the credential, or NULL */
 } id_forms[] = {
-	[PROV_JWK] = { .name_first = true },	 [PROV_OIDC] = { .member = "clientID" },
-	[PROV_GCP] = { .prefix = "gcp/" },	 [PROV_AWS] = { .prefix = "aws/" },
+	[PROV_JWK] = { .name_first = true },     [PROV_OIDC] = { .member = "clientID" },
+	[PROV_GCP] = { .prefix = "gcp/" },       [PROV_AWS] = { .prefix = "aws/" },
 	[PROV_AZURE] = { .member = "tenantID" }, [PROV_ACME] = { .prefix = "acme/" },
-	[PROV_X5C] = { .prefix = "x5c/" },	 [PROV_K8SSA] = { .fixed = "k8ssa/k8sSA-default" },
+	[PROV_X5C] = { .prefix = "x5c/" },       [PROV_K8SSA] = { .fixed = "k8ssa/k8sSA-default" },
 	[PROV_SSHPOP] = { .prefix = "sshpop/" }, [PROV_SCEP] = { .prefix = "scep/" },
 	[PROV_NEBULA] = { .prefix = "nebula/" },
 };
@@ -148,7 +148,7 @@ enum status provisioner_name_ids(struct provisioner *p, size_t index, struct err
 		return error_set(e, ST_INVALID, "provisioner %.64s: its key has no kid", p->name);
 	if (strlen(p->name) > EXTENSION_TEXT_MAX || strlen(credential) > EXTENSION_TEXT_MAX)
 		return error_set(e, ST_LIMIT, "provisioner %.64s...: name or key id longer than %d bytes", p->name,
-				 (int)EXTENSION_TEXT_MAX);
+		                 (int)EXTENSION_TEXT_MAX);
 	provisioner_format_id(&id, p->type, p->name, credential);
 	if ((st = buf_check(&id, e)))
 		return st;

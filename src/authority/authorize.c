@@ -155,7 +155,7 @@ static const char *first_fragment(const struct ott *t)
 }
 
 static enum status find_by_iss_and_kid(const struct authority *a, const struct ott *t, const struct provisioner **ret,
-				       struct error *e)
+                                       struct error *e)
 {
 	AUTO(buf_done) struct buf id = BUF_INIT(JWS_MAX);
 	enum status st;
@@ -173,7 +173,7 @@ static enum status find_by_iss_and_kid(const struct authority *a, const struct o
 static const struct provisioner *find_by_client_id(const struct authority *a, const struct ott *t)
 {
 	const char *ids[] = { json_string_value(json_object_get(t->claims, "azp")), t->aud_n ? t->aud[0] : NULL,
-			      json_string_value(json_object_get(t->claims, "tid")) };
+		              json_string_value(json_object_get(t->claims, "tid")) };
 	for (size_t i = 0; i < COUNT_OF(ids); i++) {
 		const struct provisioner *p = ids[i] ? authority_find_provisioner(a, ids[i]) : NULL;
 		if (p && p->type != PROV_JWK)
@@ -184,7 +184,7 @@ static const struct provisioner *find_by_client_id(const struct authority *a, co
 
 /* spec/server.md §2.3. *ret is NULL where there is none. Trusts nothing: the signature has not been looked at. */
 static enum status find_provisioner(const struct authority *a, const struct ott *t, const struct provisioner **ret,
-				    struct error *e)
+                                    struct error *e)
 {
 	const char *fragment = first_fragment(t);
 	*ret = NULL;
@@ -218,7 +218,7 @@ static bool serves_tokens(const struct provisioner *p, struct verdict *v)
 	}
 	if (disabled) {
 		verdict_refuse(v, REFUSAL_UNAUTHORIZED, "provisioner \"%s\" is disabled: %s", p->name,
-			       p->disabled ? p->disabled : "it has no key");
+		               p->disabled ? p->disabled : "it has no key");
 		verdict_tell(v, "provisioner \"%s\" is disabled due to an initialization error", p->name);
 		verdict_advise(v, "correct the provisioner in ca.json and reload");
 		return false;
@@ -239,7 +239,7 @@ static bool refuse_token(struct verdict *v, const char *what, struct wall t)
 }
 
 static bool in_time(const struct authority *a, const struct ott *t, struct wall now, struct wall store_created,
-		    struct verdict *v)
+                    struct verdict *v)
 {
 	if (!t->has_exp) {
 		verdict_refuse(v, REFUSAL_UNAUTHORIZED, "token has no exp claim: it would be good for ever");
@@ -261,7 +261,7 @@ static bool in_time(const struct authority *a, const struct ott *t, struct wall 
 }
 
 static bool claims_are_good(const struct authority *a, enum operation op, const struct authorization *auth,
-			    struct wall now, struct wall store_created, struct verdict *v)
+                            struct wall now, struct wall store_created, struct verdict *v)
 {
 	const struct ott *t = &auth->ott;
 	if (!t->iss || strcmp(t->iss, auth->prov->name)) {
@@ -272,8 +272,8 @@ static bool claims_are_good(const struct authority *a, enum operation op, const 
 		return false;
 	if (!any_audience_matches(a, 1u << op, t, NULL)) {
 		verdict_refuse(v, REFUSAL_UNAUTHORIZED,
-			       "token audience (aud) %.200s is not for this operation of this CA",
-			       t->aud_n ? t->aud[0] : "(none)");
+		               "token audience (aud) %.200s is not for this operation of this CA",
+		               t->aud_n ? t->aud[0] : "(none)");
 		verdict_advise(v, "make the token for this CA's URL and this operation; dnsNames lists the CA's names");
 		return false;
 	}
@@ -309,7 +309,7 @@ static enum status refuse_or_fail(enum status st, const char *what, struct verdi
 }
 
 enum status authorize_token(const struct authority *a, enum operation op, struct slice token, struct wall now,
-			    struct wall store_created, struct authorization *ret, struct verdict *v, struct error *e)
+                            struct wall store_created, struct authorization *ret, struct verdict *v, struct error *e)
 {
 	AUTO(authorization_done) struct authorization auth = { 0 };
 	enum status st;
@@ -321,8 +321,8 @@ enum status authorize_token(const struct authority *a, enum operation op, struct
 		return st;
 	if (!auth.prov) {
 		verdict_refuse(v, REFUSAL_UNAUTHORIZED,
-			       "no provisioner fits the token's aud, iss (%.64s) and kid (%.*s)",
-			       auth.ott.iss ? auth.ott.iss : "", SLICE_FMT(jws_kid(&auth.ott.jws)));
+		               "no provisioner fits the token's aud, iss (%.64s) and kid (%.*s)",
+		               auth.ott.iss ? auth.ott.iss : "", SLICE_FMT(jws_kid(&auth.ott.jws)));
 		return ST_OK;
 	}
 	if (!serves_tokens(auth.prov, v))

@@ -3,7 +3,6 @@
 #include "crypto/keys.h"
 #include "x509/name.h"
 #include "x509/profile.h"
-#include <openssl/core_names.h>
 #include <openssl/evp.h>
 
 #include <stdlib.h>
@@ -34,6 +33,7 @@ static const char *go_type_name(const EVP_PKEY *key)
 	} names[] = {
 		{ EVP_PKEY_DSA, "*dsa.PublicKey" },
 		{ EVP_PKEY_EC, "*ecdsa.PublicKey" },
+		{ EVP_PKEY_RSA, "*rsa.PublicKey" },
 		{ EVP_PKEY_X25519, "*ecdh.PublicKey" },
 	};
 	for (size_t i = 0; i < COUNT_OF(names); i++)
@@ -42,38 +42,22 @@ static const char *go_type_name(const EVP_PKEY *key)
 	return "<nil>";
 }
 
-/* RFC 5480 §2.1.1: implicitCurve and specifiedCurve "MUST NOT be used": a curve spelled out may be another curve. */
-static bool has_named_curve(const EVP_PKEY *key, const char *curve)
-{
-	static const char *const ours[] = { "P-224", "P-256", "P-384", "P-521" };
-	int spelled_out = 0;
-	if (EVP_PKEY_get_int_param(key, OSSL_PKEY_PARAM_EC_DECODED_FROM_EXPLICIT_PARAMS, &spelled_out) && spelled_out)
-		return false;
-	for (size_t i = 0; i < COUNT_OF(ours); i++)
-		if (!strcmp(curve, ours[i]))
-			return true;
-	return false;
-}
-
-bool issue_check_key(const struct csr *csr, struct verdict *v)
+enum status issue_check_key(const struct csr *csr, struct verdict *v, struct error *e)
 {
 	struct key_facts k = key_facts_of(csr->key);
-	int id = EVP_PKEY_get_base_id(csr->key);
-
-	if (id == EVP_PKEY_RSA && k.bits < RSA_BITS_MIN) {
+	if (k.kind == KEY_RSA && k.bits < RSA_BITS_MIN) {
 		verdict_refuse_told(v, REFUSAL_FORBIDDEN,
-				    "certificate request RSA key must be at least %d bits (%d bytes)", RSA_BITS_MIN,
-				    RSA_BITS_MIN / 8);
-		return false;
+		                    "certificate request RSA key must be at least %d bits (%d bytes)", RSA_BITS_MIN,
+		                    RSA_BITS_MIN / 8);
+		return ST_OK;
 	}
-	if (id == EVP_PKEY_RSA || id == EVP_PKEY_ED25519 || (id == EVP_PKEY_EC && has_named_curve(csr->key, k.curve)))
-		return true;
-	const char *type = EVP_PKEY_get0_type_name(csr->key);
-	verdict_refuse(v, REFUSAL_MALFORMED, "certificate request key is not supported: %s %s", type ? type : "unknown",
-		       k.curve);
+	enum status st = key_supported(csr->key, e);
+	if (st != ST_INVALID)
+		return st;
+	verdict_refuse(v, REFUSAL_MALFORMED, "certificate request key: %s", e->text);
 	verdict_tell(v, "certificate request key of type '%s' is not supported", go_type_name(csr->key));
-	verdict_advise(v, "use EC P-256, P-384 or P-521, RSA, or Ed25519");
-	return false;
+	verdict_advise(v, "make the request with a new key: EC P-256, P-384 or P-521, RSA, or Ed25519");
+	return ST_OK;
 }
 
 /* --- validity ----------------------------------------------------------------------------------------------------- */
@@ -94,8 +78,8 @@ bool issue_clamp(const struct authority *a, struct wall now, struct validity *va
 	}
 	if (val->not_before.s > end.s) {
 		verdict_refuse_told(v, REFUSAL_MALFORMED,
-				    "notBefore cannot be after the expiration of the issuer; nb=%s, issuer=%s",
-				    wall_go(val->not_before, nb), wall_go(end, na));
+		                    "notBefore cannot be after the expiration of the issuer; nb=%s, issuer=%s",
+		                    wall_go(val->not_before, nb), wall_go(end, na));
 		return false;
 	}
 	val->not_after = val->granted_until.s > end.s ? end : val->granted_until;
@@ -129,7 +113,7 @@ static enum status name_provisioner(struct cert_row *row, const struct provision
 }
 
 enum status issue_change(enum change_kind kind, const struct cert *cert, const struct provisioner *prov,
-			 const struct validity *val, struct wall now, struct change **ret, struct error *e)
+                         const struct validity *val, struct wall now, struct change **ret, struct error *e)
 {
 	AUTO(change_free_p) struct change *c = change_new(kind);
 	enum status st;
@@ -169,7 +153,7 @@ static enum status listener_validity(const struct authority *a, struct wall now,
 {
 	struct verdict v = VERDICT_GRANTED;
 	struct validity val = { .not_before = { now.s - LISTENER_BACKDATE_S },
-				.granted_until = { now.s + LISTENER_LIFE_S } };
+		                .granted_until = { now.s + LISTENER_LIFE_S } };
 	if (!issue_clamp(a, now, &val, &v))
 		return error_set(e, ST_EXPIRED, "%s: %s", v.reason, v.remedy);
 	*ret = val;
@@ -177,7 +161,7 @@ static enum status listener_validity(const struct authority *a, struct wall now,
 }
 
 enum status issue_listener(const struct authority *a, EVP_PKEY *key, struct wall now,
-			   const uint8_t serial[ISSUE_SERIAL_BYTES], struct cert **ret, struct error *e)
+                           const uint8_t serial[ISSUE_SERIAL_BYTES], struct cert **ret, struct error *e)
 {
 	AUTO(san_list_done) struct san_list sans = { 0 };
 	AUTO(buf_done) struct buf subject = BUF_INIT(CERT_MAX);
@@ -194,13 +178,13 @@ enum status issue_listener(const struct authority *a, EVP_PKEY *key, struct wall
 	if ((st = key_spki(key, &spki, e)))
 		return st;
 	if ((st = profile_leaf(key, buf_slice(&spki), issuer_facts(a)->subject_key_id, &sans,
-			       !a->listener_common_name || !*a->listener_common_name, NULL, &extensions, e)))
+	                       !a->listener_common_name || !*a->listener_common_name, NULL, &extensions, e)))
 		return st;
 	struct cert_draft d = { .serial = slice_of(serial, ISSUE_SERIAL_BYTES),
-				.subject = buf_slice(&subject),
-				.spki = buf_slice(&spki),
-				.not_before = val.not_before,
-				.not_after = val.not_after,
-				.extensions = buf_slice(&extensions) };
+		                .subject = buf_slice(&subject),
+		                .spki = buf_slice(&spki),
+		                .not_before = val.not_before,
+		                .not_after = val.not_after,
+		                .extensions = buf_slice(&extensions) };
 	return issue_write(a, &d, ret, e);
 }

@@ -11,7 +11,7 @@
  * in the certificate will do, so that a provisioner that was made anew goes on renewing. Refuses where it came from a
  * provisioner that is no more; *ret is NULL where nothing says that it came from any. */
 static bool find_provisioner(const struct authority *a, const struct cert_facts *f, const struct parent_facts *facts,
-			     const struct provisioner **ret, struct verdict *v)
+                             const struct provisioner **ret, struct verdict *v)
 {
 	bool recorded = facts->known && *facts->provisioner_id;
 	*ret = recorded ? authority_find_provisioner(a, facts->provisioner_id) : NULL;
@@ -20,7 +20,7 @@ static bool find_provisioner(const struct authority *a, const struct cert_facts 
 	if (*ret || (!recorded && !f->has_provisioner))
 		return true;
 	verdict_refuse(v, REFUSAL_UNAUTHORIZED, "the certificate's provisioner \"%s\" does not exist any more",
-		       f->has_provisioner ? f->provisioner.name : facts->provisioner_id);
+	               f->has_provisioner ? f->provisioner.name : facts->provisioner_id);
 	verdict_advise(v, "get a new certificate with a token, or add a provisioner of that name");
 	return false;
 }
@@ -29,12 +29,12 @@ static bool check_unprovisioned(const struct authority *a, bool by_token, struct
 {
 	if (by_token) {
 		verdict_refuse(v, REFUSAL_UNAUTHORIZED,
-			       "a certificate without provisioner information cannot be renewed with a token");
+		               "a certificate without provisioner information cannot be renewed with a token");
 		verdict_advise(v, "renew it over TLS with the certificate itself, or get a new one");
 	} else if (!a->renew_without_provisioner) {
 		verdict_refuse(v, REFUSAL_UNAUTHORIZED, "the certificate carries no provisioner information");
 		verdict_advise(v, "allow it by the setting for renewal without provisioner in ca.json, or get a new "
-				  "certificate with a token");
+		                  "certificate with a token");
 	}
 	return !v->refusal;
 }
@@ -47,7 +47,7 @@ static bool check_provisioner(const struct provisioner *p, struct verdict *v)
 		verdict_advise(v, "correct the provisioner in ca.json and reload");
 	} else if (p->claims.disable_renewal) {
 		verdict_refuse(v, REFUSAL_UNAUTHORIZED, "renewal is disabled for provisioner \"%s\" (%s)", p->name,
-			       p->id);
+		               p->id);
 		verdict_advise(v, "claims.disableRenewal of the provisioner forbids it; get a new certificate");
 	}
 	return !v->refusal;
@@ -65,13 +65,13 @@ static bool refuse_expired(struct wall not_after, const char *why, const char *r
 }
 
 static bool check_time(const struct cert_facts *f, const struct provisioner *p, struct wall now, bool by_token,
-		       struct verdict *v)
+                       struct verdict *v)
 {
 	char t[WALL_TEXT];
 	int64_t since_s = now.s - f->not_after.s;
 	if (now.s < f->not_before.s) {
 		verdict_refuse(v, REFUSAL_UNAUTHORIZED, "certificate is not valid before %s",
-			       wall_go(f->not_before, t));
+		               wall_go(f->not_before, t));
 		verdict_advise(v, "compare the clocks of the CA and of the client");
 		return false;
 	}
@@ -79,23 +79,23 @@ static bool check_time(const struct cert_facts *f, const struct provisioner *p, 
 		return true;
 	if (!by_token)
 		return refuse_expired(f->not_after, "",
-				      "an expired certificate is renewed with a token, where the "
-				      "provisioner allows it",
-				      v);
+		                      "an expired certificate is renewed with a token, where the "
+		                      "provisioner allows it",
+		                      v);
 	if (!p->claims.allow_renewal_after_expiry)
 		return refuse_expired(f->not_after, "",
-				      "claims.allowRenewalAfterExpiry of the provisioner would allow it; "
-				      "get a new certificate",
-				      v);
+		                      "claims.allowRenewalAfterExpiry of the provisioner would allow it; "
+		                      "get a new certificate",
+		                      v);
 	if (p->claims.renewal_after_expiry_ns && since_s > p->claims.renewal_after_expiry_ns / DURATION_S)
 		return refuse_expired(f->not_after, ", longer ago than the provisioner allows",
-				      "get a new certificate with a token", v);
+		                      "get a new certificate with a token", v);
 	return true;
 }
 
 enum status renew_decide(const struct authority *a, const struct cert *parent, const struct parent_facts *facts,
-			 struct wall now, bool by_token, const struct provisioner **ret_prov, struct verdict *v,
-			 struct error *e)
+                         struct wall now, bool by_token, const struct provisioner **ret_prov, struct verdict *v,
+                         struct error *e)
 {
 	const struct cert_facts *f = cert_facts(parent);
 	const struct provisioner *p;
@@ -119,7 +119,7 @@ enum status renew_decide(const struct authority *a, const struct cert *parent, c
 /* The old span is kept: what was granted, where the store remembers it, as an issuer near its end may have cut the
  * certificate short; else what the certificate shows. */
 static bool renewed_validity(const struct authority *a, const struct cert_facts *f, const struct parent_facts *facts,
-			     struct wall now, struct validity *ret, struct verdict *v)
+                             struct wall now, struct validity *ret, struct verdict *v)
 {
 	struct validity val = { .not_before = issue_add_ns(now, -a->backdate_ns) };
 	int64_t span_s = facts->known && facts->granted_s > 0 ? facts->granted_s : f->not_after.s - f->not_before.s;
@@ -139,8 +139,8 @@ static void put_into_line(struct cert_row *row, const struct cert_facts *parent,
 }
 
 static enum status write_renewed(const struct authority *a, const struct cert *parent, const struct csr *csr,
-				 const struct validity *val, const uint8_t serial[ISSUE_SERIAL_BYTES],
-				 struct cert **ret, struct error *e)
+                                 const struct validity *val, const uint8_t serial[ISSUE_SERIAL_BYTES],
+                                 struct cert **ret, struct error *e)
 {
 	AUTO(buf_done) struct buf extensions = BUF_INIT(CERT_MAX);
 	const struct cert_facts *f = cert_facts(parent);
@@ -149,26 +149,26 @@ static enum status write_renewed(const struct authority *a, const struct cert *p
 	if (st)
 		return st;
 	struct cert_draft d = { .serial = slice_of(serial, ISSUE_SERIAL_BYTES),
-				.subject = f->subject,
-				.spki = csr ? new_key : f->spki,
-				.not_before = val->not_before,
-				.not_after = val->not_after,
-				.extensions = buf_slice(&extensions) };
+		                .subject = f->subject,
+		                .spki = csr ? new_key : f->spki,
+		                .not_before = val->not_before,
+		                .not_after = val->not_after,
+		                .extensions = buf_slice(&extensions) };
 	return issue_write(a, &d, ret, e);
 }
 
 enum status issue_renewed(const struct authority *a, const struct cert *parent, const struct parent_facts *facts,
-			  const struct provisioner *prov, const struct csr *csr, struct wall now,
-			  const uint8_t serial[ISSUE_SERIAL_BYTES], struct issued *ret, struct verdict *v,
-			  struct error *e)
+                          const struct provisioner *prov, const struct csr *csr, struct wall now,
+                          const uint8_t serial[ISSUE_SERIAL_BYTES], struct issued *ret, struct verdict *v,
+                          struct error *e)
 {
 	AUTO(issued_done) struct issued out = { 0 };
 	struct validity val = { 0 };
 	enum status st;
 
 	*v = VERDICT_GRANTED;
-	if (csr && !issue_check_key(csr, v))
-		return ST_OK;
+	if (csr && ((st = issue_check_key(csr, v, e)) || v->refusal))
+		return st;
 	if (!renewed_validity(a, cert_facts(parent), facts, now, &val, v))
 		return ST_OK;
 	if ((st = write_renewed(a, parent, csr, &val, serial, &out.cert, e)))

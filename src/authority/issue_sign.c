@@ -26,7 +26,7 @@ static enum status check_cnf(const struct ott *t, const struct csr *csr, struct 
 		return st;
 	if (!slice_eq_consttime(buf_slice(&is), slice_cstr(t->cnf_x5rt)))
 		verdict_refuse_told(v, REFUSAL_FORBIDDEN, "certificate request fingerprint does not match \"%.128s\"",
-				    t->cnf_x5rt);
+		                    t->cnf_x5rt);
 	return ST_OK;
 }
 
@@ -74,8 +74,8 @@ static bool check_common_name(const struct ott *t, const struct csr *csr, struct
 		if (strcmp(t->sans[i], t->sub))
 			go_list_add(&want, t->sans[i]);
 	verdict_refuse_told(v, REFUSAL_FORBIDDEN,
-			    "certificate request does not contain the valid common name - got %.200s, want %s",
-			    csr->common_name, go_list_end(&want));
+	                    "certificate request does not contain the valid common name - got %.200s, want %s",
+	                    csr->common_name, go_list_end(&want));
 	return false;
 }
 
@@ -136,13 +136,15 @@ static enum status names_of_token(const struct ott *t, struct san_list *ret, str
 }
 
 static enum status check_request(const struct ott *t, const struct csr *csr, struct san_list *ret_names,
-				 struct verdict *v, struct error *e)
+                                 struct verdict *v, struct error *e)
 {
 	enum status st;
 	if ((st = check_cnf(t, csr, v, e)) || v->refusal)
 		return st;
-	if (!check_common_name(t, csr, v) || !issue_check_key(csr, v))
+	if (!check_common_name(t, csr, v))
 		return ST_OK;
+	if ((st = issue_check_key(csr, v, e)) || v->refusal)
+		return st;
 	if ((st = names_of_token(t, ret_names, v, e)) || v->refusal)
 		return st;
 	check_sans(ret_names, &csr->sans, v);
@@ -177,7 +179,7 @@ static bool when_parse(struct slice s, struct when *ret)
 }
 
 static bool times_parse(const struct sign_request *req, struct when *not_before, struct when *not_after,
-			struct verdict *v)
+                        struct verdict *v)
 {
 	if (when_parse(req->not_before, not_before) && when_parse(req->not_after, not_after))
 		return true;
@@ -202,27 +204,27 @@ static bool refuse_span(struct verdict *v, const char *than, int64_t span_ns, co
 {
 	char span[DURATION_TEXT], limit[DURATION_TEXT];
 	verdict_refuse_told(v, REFUSAL_FORBIDDEN,
-			    "requested duration of %s is %s than the authorized %s certificate duration of %s",
-			    duration_format(span_ns, span), than, bound, duration_format(bound_ns, limit));
+	                    "requested duration of %s is %s than the authorized %s certificate duration of %s",
+	                    duration_format(span_ns, span), than, bound, duration_format(bound_ns, limit));
 	verdict_advise(v, "ask for another span, or change %sTLSCertDuration in the provisioner's claims",
-		       *bound == 'm' && bound[1] == 'i' ? "min" : "max");
+	               *bound == 'm' && bound[1] == 'i' ? "min" : "max");
 	return false;
 }
 
 /* The peer's order; the bounds count the backdate, on one side only. */
 static bool check_span(const struct authority *a, const struct claims *c, const struct validity *val, struct wall now,
-		       struct verdict *v)
+                       struct verdict *v)
 {
 	char na[WALL_TEXT], nb[WALL_TEXT];
 	int64_t span_ns, max_ns;
 	if (val->granted_until.s < now.s) {
 		verdict_refuse_told(v, REFUSAL_MALFORMED, "notAfter cannot be in the past; na=%s",
-				    wall_go(val->granted_until, na));
+		                    wall_go(val->granted_until, na));
 		return false;
 	}
 	if (val->granted_until.s < val->not_before.s) {
 		verdict_refuse_told(v, REFUSAL_MALFORMED, "notAfter cannot be before notBefore; na=%s, nb=%s",
-				    wall_go(val->granted_until, na), wall_go(val->not_before, nb));
+		                    wall_go(val->granted_until, na), wall_go(val->not_before, nb));
 		return false;
 	}
 	bool endless = __builtin_mul_overflow(val->granted_until.s - val->not_before.s, DURATION_S, &span_ns);
@@ -238,7 +240,7 @@ static bool check_span(const struct authority *a, const struct claims *c, const 
 }
 
 static bool decide_validity(const struct authority *a, const struct claims *c, const struct sign_request *req,
-			    struct wall now, struct validity *ret, struct verdict *v)
+                            struct wall now, struct validity *ret, struct verdict *v)
 {
 	struct validity val = { 0 };
 	struct when nb, na;
@@ -257,7 +259,7 @@ static bool decide_validity(const struct authority *a, const struct claims *c, c
 
 /* authority.template fills what the token does not say. */
 static enum status subject_of(const struct authority *a, const char *common_name, struct buf *out, struct verdict *v,
-			      struct error *e)
+                              struct error *e)
 {
 	struct name_attrs n = {
 		.country = a->subject.country,
@@ -277,9 +279,9 @@ static enum status subject_of(const struct authority *a, const char *common_name
 }
 
 static enum status write_leaf(const struct authority *a, const struct authorization *auth, const struct csr *csr,
-			      const struct san_list *names, const struct validity *val,
-			      const uint8_t serial[ISSUE_SERIAL_BYTES], struct cert **ret, struct verdict *v,
-			      struct error *e)
+                              const struct san_list *names, const struct validity *val,
+                              const uint8_t serial[ISSUE_SERIAL_BYTES], struct cert **ret, struct verdict *v,
+                              struct error *e)
 {
 	AUTO(buf_done) struct buf subject = BUF_INIT(CERT_MAX);
 	AUTO(buf_done) struct buf extensions = BUF_INIT(CERT_MAX);
@@ -289,20 +291,20 @@ static enum status write_leaf(const struct authority *a, const struct authorizat
 	if ((st = subject_of(a, auth->ott.sub, &subject, v, e)) || v->refusal)
 		return st;
 	if ((st = profile_leaf(csr->key, buf_slice(&csr->spki), cert_facts(a->issuers.v[0])->subject_key_id, names,
-			       false, auth->prov->claims.disable_extensions ? NULL : &x, &extensions, e)))
+	                       false, auth->prov->claims.disable_extensions ? NULL : &x, &extensions, e)))
 		return st;
 	struct cert_draft d = { .serial = slice_of(serial, ISSUE_SERIAL_BYTES),
-				.subject = buf_slice(&subject),
-				.spki = buf_slice(&csr->spki),
-				.not_before = val->not_before,
-				.not_after = val->not_after,
-				.extensions = buf_slice(&extensions) };
+		                .subject = buf_slice(&subject),
+		                .spki = buf_slice(&csr->spki),
+		                .not_before = val->not_before,
+		                .not_after = val->not_after,
+		                .extensions = buf_slice(&extensions) };
 	return issue_write(a, &d, ret, e);
 }
 
 enum status issue_sign(const struct authority *a, const struct authorization *auth, const struct sign_request *req,
-		       struct wall now, const uint8_t serial[ISSUE_SERIAL_BYTES], struct issued *ret, struct verdict *v,
-		       struct error *e)
+                       struct wall now, const uint8_t serial[ISSUE_SERIAL_BYTES], struct issued *ret, struct verdict *v,
+                       struct error *e)
 {
 	AUTO(issued_done) struct issued out = { 0 };
 	AUTO(san_list_done) struct san_list names = { 0 };

@@ -5,7 +5,7 @@
 enum { REASON_CODE_MAX = 10 }; /* RFC 5280 §5.3.1: aACompromise */
 
 enum status revoke_check(const struct revoke_request *r, char ret_serial[SERIAL_TEXT], struct verdict *v,
-			 struct error *e)
+                         struct error *e)
 {
 	char serial[SERIAL_TEXT];
 	*v = VERDICT_GRANTED;
@@ -16,9 +16,9 @@ enum status revoke_check(const struct revoke_request *r, char ret_serial[SERIAL_
 	enum status st = serial_normalize(r->serial, serial, e);
 	if (st == ST_INVALID || st == ST_LIMIT) {
 		verdict_refuse_told(v, REFUSAL_MALFORMED,
-				    "'%.*s' is not a valid serial number - use a base 10 representation or a base 16 "
-				    "representation with '0x' prefix",
-				    r->serial.n < 128 ? (int)r->serial.n : 128, (const char *)r->serial.p);
+		                    "'%.*s' is not a valid serial number - use a base 10 representation or a base 16 "
+		                    "representation with '0x' prefix",
+		                    r->serial.n < 128 ? (int)r->serial.n : 128, (const char *)r->serial.p);
 		return ST_OK;
 	}
 	if (st)
@@ -41,7 +41,7 @@ static bool fits(const char *serial, const char *authorized, const char *noun, s
 	if (!strcmp(serial, authorized))
 		return true;
 	verdict_refuse_told(v, REFUSAL_FORBIDDEN, "request serial number \"%s\" and %s \"%.128s\" do not match", serial,
-			    noun, authorized);
+	                    noun, authorized);
 	return false;
 }
 
@@ -55,13 +55,13 @@ static char *provisioner_id_of(const struct authorization *auth, const struct ce
 		const struct cert_facts *f = cert_facts(peer);
 		if (f->has_provisioner)
 			provisioner_format_id(&id, f->provisioner.type, f->provisioner.name,
-					      f->provisioner.credential_id);
+			                      f->provisioner.credential_id);
 	}
 	return buf_take(&id);
 }
 
 static enum status new_change(enum change_kind kind, const struct authorization *auth, const struct cert *peer,
-			      struct wall now, struct change **ret, struct error *e)
+                              struct wall now, struct change **ret, struct error *e)
 {
 	AUTO(change_free_p) struct change *c = change_new(kind);
 	if (!c)
@@ -80,8 +80,8 @@ static enum status new_change(enum change_kind kind, const struct authorization 
 }
 
 enum status revoke_decide(const struct revoke_request *r, const char *serial, const struct authorization *auth,
-			  const struct cert *peer, struct wall now, struct change **ret, struct verdict *v,
-			  struct error *e)
+                          const struct cert *peer, struct wall now, struct change **ret, struct verdict *v,
+                          struct error *e)
 {
 	AUTO(change_free_p) struct change *c = NULL;
 	enum status st;
@@ -90,7 +90,7 @@ enum status revoke_decide(const struct revoke_request *r, const char *serial, co
 		return error_set(e, ST_BUG, "a revocation comes by a token or by a certificate, not by both or none");
 	*v = VERDICT_GRANTED;
 	bool allowed = auth ? fits(serial, auth->ott.sub, "token subject", v)
-			    : fits(serial, cert_facts(peer)->serial_text, "certificate serial number", v);
+	                    : fits(serial, cert_facts(peer)->serial_text, "certificate serial number", v);
 	if (!allowed && peer) {
 		*ret = NULL;
 		return ST_OK;

@@ -97,7 +97,7 @@ void verdict_refuse_told(struct verdict *v, enum refusal r, const char *fmt, ...
 	memcpy(v->reason, v->message, sizeof v->reason);
 }
 _Static_assert(sizeof((struct verdict *)0)->reason == sizeof((struct verdict *)0)->message,
-	       "one is copied to the other");
+               "one is copied to the other");
 
 void verdict_advise(struct verdict *v, const char *fmt, ...)
 {

@@ -2,6 +2,7 @@
 
 #include "crypto/auto.h"
 #include "crypto/ossl.h"
+#include "crypto/pem.h"
 #include "jose/auto.h"
 #include "x509/certwriter.h"
 #include "x509/name.h"
@@ -219,6 +220,7 @@ void testca_csr(EVP_PKEY *key, const char *cn, const char *const *sans, size_t s
 	struct error e = ERROR_INIT;
 	AUTO(buf_done) struct buf subject = BUF_INIT(CSR_MAX);
 	AUTO(buf_done) struct buf der = BUF_INIT(CSR_MAX);
+	AUTO(buf_done) struct buf pem = BUF_INIT(2 * CSR_MAX);
 	AUTO(san_list_done) struct san_list l = { 0 };
 	struct name_attrs names = { .common_name = cn };
 
@@ -226,7 +228,8 @@ void testca_csr(EVP_PKEY *key, const char *cn, const char *const *sans, size_t s
 		must(san_list_add(&l, slice_cstr(sans[i]), &e));
 	must(name_encode(&names, &subject, &e));
 	must(csr_make(key, buf_slice(&subject), sans_n ? &l : NULL, &der, &e));
-	must(csr_parse(buf_slice(&der), true, ret, &e));
+	pem_format(&pem, "CERTIFICATE REQUEST", buf_slice(&der));
+	must(csr_parse(buf_slice(&pem), false, ret, &e));
 }
 
 void testca_issue(const struct testca *t, EVP_PKEY *key, const char *name, struct wall now, struct issued *ret)
