@@ -50,14 +50,25 @@ static enum status check(struct invocation *inv, const struct p12_args *a, struc
 	return ST_OK;
 }
 
-static enum status read_cas(struct invocation *inv, const struct text_list *names, struct chain *ret, struct error *e)
+static bool has(const struct chain *c, const struct cert *cert)
+{
+	for (size_t i = 0; i < c->n; i++)
+		if (slice_eq(cert_facts(c->v[i])->der, cert_facts(cert)->der))
+			return true;
+	return false;
+}
+
+/* Each once, also where the certificate's own file holds it already. */
+static enum status read_cas(struct invocation *inv, const struct text_list *names, const struct chain *chain,
+                            struct chain *ret, struct error *e)
 {
 	enum status st = ST_OK;
 	for (size_t i = 0; !st && i < names->n; i++) {
 		AUTO(chain_done) struct chain some = { 0 };
 		st = cert_chain_read(inv, names->v[i], &(struct cert_server){ 0 }, true, &some, e);
 		for (size_t k = 0; !st && k < some.n; k++)
-			st = chain_add(ret, some.v[k], e);
+			if (!has(chain, some.v[k]) && !has(ret, some.v[k]))
+				st = chain_add(ret, some.v[k], e);
 	}
 	return st;
 }
@@ -99,9 +110,9 @@ static enum status run(struct invocation *inv, struct error *e)
 	inv_crypto(inv);
 	enum status st = check(inv, a, e);
 	if (!st)
-		st = read_cas(inv, &a->ca, &cas, e);
-	if (!st)
 		st = read_pair(inv, a, &chain, &key, e);
+	if (!st)
+		st = read_cas(inv, &a->ca, &chain, &cas, e);
 	if (!st)
 		st = ask_overwrite(to, a->force, e);
 	if (!st)
