@@ -301,25 +301,25 @@ static void keys(void **state)
 	AUTO(testca_free_p) struct testca *t = testca_new(NULL);
 	/* DSA of 1024 bits, and P-256 with its parameters written out */
 	static const char dsa[] = "MIIBvzCCATMGByqGSM44BAEwggEmAoGBAKFtBJdEUXIe9njJI/r4PJ1UqnBuDoaW/"
-	                          "YIWgsHN6IDfkQsAPzP5u0uXkzdIjz6NgKH/oNbe7KY"
+				  "YIWgsHN6IDfkQsAPzP5u0uXkzdIjz6NgKH/oNbe7KY"
 				  "qNi3kzLse+o5LKPWAnr4FVbZFjvY6KNJWhosA2KIGHP1F6SW9sB/"
-	                          "7+unB9YtjKT70WA0BbIFoWjvfUXqeJvBLY+CeT33wplpXAh0AmYxi9P"
+				  "7+unB9YtjKT70WA0BbIFoWjvfUXqeJvBLY+CeT33wplpXAh0AmYxi9P"
 				  "by58+olJhbACApomN9jGnoA4lb78s4xQKBgCG+Dq8a1JURAd8BfTkAyE4vwfpzJMqaQ+"
-	                          "jMgskWBrjaR7LAAT9xoWtIfqhJ7/gaYwM2m3oxZ"
+				  "jMgskWBrjaR7LAAT9xoWtIfqhJ7/gaYwM2m3oxZ"
 				  "Mzr+AE2EStgMF2ucWDLyNlwc0T1kV1zj61yHmk+"
-	                          "FEW1giqlvyJh9pEKJ8wJZgt7Q8vSFleI1mcPOsPahDbRcd6c4/YYSoXAhi/hA4GFAAKB"
+				  "FEW1giqlvyJh9pEKJ8wJZgt7Q8vSFleI1mcPOsPahDbRcd6c4/YYSoXAhi/hA4GFAAKB"
 				  "gQCWvftQlb21GW3rL2prrgpOe5SdUhZ3CnyqQKHcj9uCfF7jW2EPd7gqGgWIe04RNSJX9iLXGsVLsF07sK7L"
-	                          "GkKa7v9tWmkUQu/QiqRMtRt"
+				  "GkKa7v9tWmkUQu/QiqRMtRt"
 				  "qOkVvc8AiZJYm517R0Ud150w5O3XvzBpP1CRn+UTm2ZjRQzrBE9KNS/8RqEzenEHg7Q==";
 	static const char explicit_p256[] =
 		"MIIBSzCCAQMGByqGSM49AgEwgfcCAQEwLAYHKoZIzj0BAQIhAP////8AAAABAAAAAAAAAAAAAAAA////////////////MFsEIP////"
-	        "8AAAA"
+		"8AAAA"
 		"BAAAAAAAAAAAAAAAA///////////////"
-	        "8BCBaxjXYqjqT57PrvVV2mIa8ZR0GsMxTsPY7zjw+J9JgSwMVAMSdNgiG5wSTamZ44ROdJreBn3"
+		"8BCBaxjXYqjqT57PrvVV2mIa8ZR0GsMxTsPY7zjw+J9JgSwMVAMSdNgiG5wSTamZ44ROdJreBn3"
 		"6QBEEEaxfR8uEsQkf4vOblY6RA8ncDfYEt6zOg9KE5RdiYwpZP40Li/hp/m47n60p8D54WK84zV2sxXs7LtkBoN79R9QIhAP////"
-	        "8AAAAA/"
+		"8AAAAA/"
 		"/////////"
-	        "+85vqtpxeehPO5ysL8YyVRAgEBA0IABGkXBu4U+VEEh30Mdm7BFj0IcHzhXLC6HKSRAO47QM5l9g2CnLaryRbN5Zg9nAZgL4bs"
+		"+85vqtpxeehPO5ysL8YyVRAgEBA0IABGkXBu4U+VEEh30Mdm7BFj0IcHzhXLC6HKSRAO47QM5l9g2CnLaryRbN5Zg9nAZgL4bs"
 		"n08O0XDc/Eo5PTqUWUE=";
 	const struct {
 		EVP_PKEY *key; /* taken */
