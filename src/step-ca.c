@@ -1,30 +1,19 @@
 /* step-ca - the certificate authority. */
-#include "args/parse.h"
-#include "args/render.h"
-#include "crypto/ossl.h"
+#include "cli/cli.h"
 #include "os/clock.h"
 #include "os/entropy.h"
 #include "os/file.h"
-#include "os/log.h"
 #include "os/term.h"
-#include "config/defaults.h"
 #include "server/dbimport.h"
 #include "server/server.h"
 
-#include <pwd.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
-enum { EXIT_USAGE = 1, EXIT_START = 2, EXIT_UNKNOWN = 3 };
-
-struct invocation {
-	const struct command_set *set;
-	const struct args *args;
-	int exit_code;
-};
+enum { EXIT_START = 2 }; /* configuration, key, database or address does not allow to start (spec/server.md §5.3) */
 
 struct ca_args {
 	const char *password_file, *pidfile, *port_file, *context, *resolver, *token, *issuer_password_file,
@@ -57,23 +46,12 @@ static enum status password_get(void *ctx, int attempt, struct buf *ret, struct 
 	return buf_check(ret, e);
 }
 
-static const char *home(void)
+/* The named file, else $STEPPATH/config/ca.json. */
+static enum status config_path(struct invocation *inv, const char *named, struct buf *ret, struct error *e)
 {
-	const char *h = getenv("HOME");
-	const struct passwd *pw = h && *h ? NULL : getpwuid(getuid());
-	return pw ? pw->pw_dir : h;
-}
-
-/* The positional argument, else $STEPPATH/config/ca.json. */
-static enum status config_path(const struct args *a, struct buf *ret, struct error *e)
-{
-	if (a->pos_n) {
-		buf_adds(ret, a->pos[0]);
-		return buf_check(ret, e);
-	}
-	if (steppath_of(getenv("STEPPATH"), home(), ret, e))
-		return e->status;
-	buf_adds(ret, "/config/ca.json");
+	if (!named)
+		return inv_file(inv, "config/ca.json", ret, e);
+	buf_adds(ret, named);
 	return buf_check(ret, e);
 }
 
@@ -101,22 +79,20 @@ static enum status check_unbuilt(const struct ca_args *o, struct error *e)
 	};
 	for (size_t i = 0; i < COUNT_OF(unbuilt); i++)
 		if (unbuilt[i].value)
-			return error_set(e, ST_USAGE, "flag '--%s' belongs to a part that is not built yet; leave it out",
+			return error_set(e, ST_INVALID, "flag '--%s' belongs to a part that is not built yet; leave it out",
 			                 unbuilt[i].name);
 	return ST_OK;
 }
 
 static enum status run_version(struct invocation *inv, struct error *e)
 {
-	(void)inv;
-	if (printf("Perennial CA/%s (linux/amd64)\n", PERENNIAL_VERSION) < 0 || fflush(stdout))
-		return error_set(e, ST_IO, "standard output cannot be written");
-	return ST_OK;
+	buf_addf(&inv->out, "Perennial CA/%s (linux/amd64)\n", PERENNIAL_VERSION);
+	return buf_check(&inv->out, e);
 }
 
 static enum status run_ca(struct invocation *inv, struct error *e)
 {
-	const struct ca_args *o = inv->args->values;
+	const struct ca_args *o = INV_ARGS(inv, ca_args);
 	AUTO(buf_done) struct buf path = BUF_INIT(4096);
 	struct password password = { .file = o->password_file, .typed = BUF_SECRET(PASSWORD_MAX) };
 	struct password_source source = { .get = password_get, .ctx = &password };
@@ -124,8 +100,9 @@ static enum status run_ca(struct invocation *inv, struct error *e)
 
 	if (o->version)
 		return run_version(inv, e);
+	inv_crypto(inv);
 	enum status st = check_unbuilt(o, e);
-	if (!st && !(st = config_path(inv->args, &path, e))) {
+	if (!st && !(st = config_path(inv, inv_pos(inv, 0), &path, e))) {
 		struct server_conf conf = {
 			.config_path = buf_cstr(&path),
 			.password = &source,
@@ -154,69 +131,65 @@ struct import_args {
 
 static enum status run_import(struct invocation *inv, struct error *e)
 {
-	const struct import_args *o = inv->args->values;
+	const struct import_args *o = INV_ARGS(inv, import_args);
 	AUTO(caconf_free_p) struct caconf *conf = NULL;
 	AUTO(buf_done) struct buf path = BUF_INIT(4096);
 	AUTO(buf_done) struct buf in = BUF_INIT(64 << 20);
 	size_t read = 0, new = 0;
-	static const struct args none = { 0 };
 
-	if (o->config)
-		buf_adds(&path, o->config);
-	else if (config_path(&none, &path, e))
+	inv_crypto(inv);
+	if (config_path(inv, o->config, &path, e) || file_read(inv_pos(inv, 0), &in, e) ||
+	    caconf_load(buf_cstr(&path), &conf, e) || dbimport_run(conf, &clock_system, buf_slice(&in), &read, &new, e))
 		return e->status;
-	if (file_read(inv->args->pos[0], &in, e) || caconf_load(buf_cstr(&path), &conf, e) ||
-	    dbimport_run(conf, &clock_system, buf_slice(&in), &read, &new, e))
-		return e->status;
-	printf("%zu revocations read, %zu of them new.\n", read, new);
-	return ST_OK;
+	buf_addf(&inv->out, "%zu revocations read, %zu of them new.\n", read, new);
+	return buf_check(&inv->out, e);
 }
 
 static enum status run_check(struct invocation *inv, struct error *e)
 {
 	AUTO(caconf_free_p) struct caconf *conf = NULL;
 	AUTO(buf_done) struct buf path = BUF_INIT(4096);
-	if (config_path(inv->args, &path, e) || caconf_load(buf_cstr(&path), &conf, e)) {
+	inv_crypto(inv);
+	if (config_path(inv, inv_pos(inv, 0), &path, e) || caconf_load(buf_cstr(&path), &conf, e)) {
 		inv->exit_code = EXIT_START;
 		return e->status;
 	}
 	for (size_t i = 0; i < conf->warnings_n; i++)
-		fprintf(stderr, "warning: %s\n", conf->warnings[i]);
+		inv_say(inv, "warning: %s", conf->warnings[i]);
 	for (size_t i = 0; i < conf->provs_n; i++)
 		if (conf->provs[i].disabled)
-			fprintf(stderr, "warning: provisioner %s is disabled: %s\n", conf->provs[i].name,
-			        conf->provs[i].disabled);
-	printf("%s is good.\n", buf_cstr(&path));
-	return ST_OK;
+			inv_say(inv, "warning: provisioner %s is disabled: %s", conf->provs[i].name, conf->provs[i].disabled);
+	buf_addf(&inv->out, "%s is good.\n", buf_cstr(&path));
+	return buf_check(&inv->out, e);
 }
 
 static const struct opt ca_opts[] = {
-	OPT_STR(struct ca_args, password_file, .name = "password-file", .arg = "<file>", .flags = OPT_FILE,
+	OPT_STR(struct ca_args, password_file, .name = "password-file", .arg = "<file>", .flags = OPT_FILE | OPT_NO_ENV,
 	        .help = "File with the password of the intermediate key"),
 	OPT_FLAG(struct ca_args, quiet, .name = "quiet", .env = "STEP_CA_QUIET", .help = "Do not print the banner"),
-	OPT_STR(struct ca_args, pidfile, .name = "pidfile", .arg = "<file>", .flags = OPT_FILE,
+	OPT_STR(struct ca_args, pidfile, .name = "pidfile", .arg = "<file>", .flags = OPT_FILE | OPT_NO_ENV,
 	        .help = "Write the process id there; removed at the end"),
-	OPT_STR(struct ca_args, port_file, .name = "port-file", .arg = "<file>", .flags = OPT_FILE,
+	OPT_STR(struct ca_args, port_file, .name = "port-file", .arg = "<file>", .flags = OPT_FILE | OPT_NO_ENV,
 	        .help = "Write the port that was bound there once the CA serves; useful with port 0 in the address"),
-	OPT_FLAG(struct ca_args, version, .name = "version", .letter = 'v', .help = "Print the version"),
-	OPT_FLAG(struct ca_args, insecure, .name = "insecure", .flags = OPT_HIDDEN, .help = "Accepted for the peer's sake"),
+	OPT_FLAG(struct ca_args, version, .name = "version", .letter = 'v', .flags = OPT_NO_ENV, .help = "Print the version"),
+	OPT_FLAG(struct ca_args, insecure, .name = "insecure", .flags = OPT_HIDDEN | OPT_NO_ENV, .help = "Accepted for the peer's sake"),
 	OPT_STR(struct ca_args, context, .name = "context", .env = "STEP_CA_CONTEXT", .arg = "<name>",
-	        .flags = OPT_HIDDEN, .help = "Not built yet"),
-	OPT_STR(struct ca_args, resolver, .name = "resolver", .arg = "<address>", .flags = OPT_HIDDEN,
+	        .flags = OPT_HIDDEN | OPT_NO_ENV, .help = "Not built yet"),
+	OPT_STR(struct ca_args, resolver, .name = "resolver", .arg = "<address>", .flags = OPT_HIDDEN | OPT_NO_ENV,
 	        .help = "Not built yet"),
 	OPT_STR(struct ca_args, token, .name = "token", .env = "STEP_CA_TOKEN", .arg = "<token>",
 	        .flags = OPT_HIDDEN | OPT_SECRET, .help = "Not built yet"),
 	OPT_STR(struct ca_args, issuer_password_file, .name = "issuer-password-file", .arg = "<file>",
-	        .flags = OPT_HIDDEN, .help = "Not built yet"),
+	        .flags = OPT_HIDDEN | OPT_NO_ENV, .help = "Not built yet"),
 	OPT_STR(struct ca_args, ssh_host_password_file, .name = "ssh-host-password-file", .arg = "<file>",
-	        .flags = OPT_HIDDEN, .help = "Not built yet"),
+	        .flags = OPT_HIDDEN | OPT_NO_ENV, .help = "Not built yet"),
 	OPT_STR(struct ca_args, ssh_user_password_file, .name = "ssh-user-password-file", .arg = "<file>",
-	        .flags = OPT_HIDDEN, .help = "Not built yet"),
+	        .flags = OPT_HIDDEN | OPT_NO_ENV, .help = "Not built yet"),
 	OPT_END,
 };
 
 static const struct opt import_opts[] = {
-	OPT_STR(struct import_args, config, .name = "config", .arg = "<file>", .flags = OPT_FILE,
+	OPT_STR(struct import_args, config, .name = "config", .arg = "<file>", .flags = OPT_FILE | OPT_NO_ENV,
 	        .help = "The CA's configuration; default: $(step path)/config/ca.json"),
 	OPT_END,
 };
@@ -269,19 +242,6 @@ static const struct command cmd_import = {
 static const struct command *const commands[] = { &cmd_ca, &cmd_check, &cmd_db, &cmd_import, &cmd_version, NULL };
 static const struct command_set set = { .program = "step-ca", .commands = commands };
 
-static const char *from_env(void *ctx, const char *name)
-{
-	(void)ctx;
-	return getenv(name);
-}
-
-static void print_help(const struct command *c)
-{
-	AUTO(buf_done) struct buf text = BUF_INIT(1 << 20);
-	render_help(&set, c, &text);
-	fputs(buf_cstr(&text), stdout);
-}
-
 /* Key material must not reach a core file or another process of this user. */
 static void protect_memory(void)
 {
@@ -289,34 +249,8 @@ static void protect_memory(void)
 	prctl(PR_SET_DUMPABLE, 0);
 }
 
-static int fail(const struct error *e, int code)
-{
-	fprintf(stderr, "%s\n", e->text);
-	return code;
-}
-
 int main(int argc, char *argv[])
 {
-	struct error e = ERROR_INIT;
-	struct args_target target;
-	struct args args = { 0 };
-	struct args_source source = { .getenv = from_env };
-
 	protect_memory();
-	if (args_find(&set, argc - 1, argv + 1, &target, &e))
-		return fail(&e, EXIT_UNKNOWN);
-	if (target.help) {
-		print_help(target.command);
-		return 0;
-	}
-	if (args_parse(&set, target.command, argc - 1, argv + 1, &source, &args, &e)) {
-		printf("Incorrect Usage: %s\n\n", e.text);
-		print_help(target.command);
-		return fail(&e, EXIT_USAGE);
-	}
-	ossl_start();
-	struct invocation inv = { .set = &set, .args = &args };
-	int code = target.command->run(&inv, &e) ? fail(&e, inv.exit_code ? inv.exit_code : EXIT_USAGE) : inv.exit_code;
-	args_done(&args);
-	return code;
+	return cli_run(&set, argc > 0 ? argc - 1 : 0, argv + (argc > 0));
 }

@@ -191,7 +191,8 @@ void exchange_log(void *ctx, struct request *r, int status, size_t body_bytes)
 		          LF_STR("error", or_null(v->reason)), LF_STR("remedy", or_null(v->remedy)),
 		          LF_STR("provisioner", x ? or_null(x->log_provisioner) : NULL),
 		          LF_STR("token", x ? or_null(x->log_token) : NULL),
-		          LF_STR("serial", x ? or_null(x->log_serial) : NULL),
+		          LF_STR("serial", f ? f->serial_text : x ? or_null(x->log_serial) : NULL),
+		          LF_STR("parent", x ? or_null(x->log_parent) : NULL),
 		          LF_STR("subject", x ? or_null(x->log_subject) : NULL),
 		          LF_STR("valid-from", f ? wall_rfc3339(f->not_before, from) : NULL),
 		          LF_STR("valid-to", f ? wall_rfc3339(f->not_after, to) : NULL));

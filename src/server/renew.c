@@ -35,7 +35,7 @@ static void renew(struct exchange *x, const struct csr *csr)
 	uint8_t serial[ISSUE_SERIAL_BYTES];
 
 	snprintf(x->log_subject, sizeof x->log_subject, "%s", cert_facts(x->parent)->common_name);
-	snprintf(x->log_serial, sizeof x->log_serial, "%s", cert_facts(x->parent)->serial_text);
+	snprintf(x->log_parent, sizeof x->log_parent, "%s", cert_facts(x->parent)->serial_text);
 	if (find_parent(x, &facts, e) || renew_decide(a, x->parent, &facts, x->now, false, &prov, &x->verdict, e)) {
 		exchange_fail(x);
 		return;

@@ -29,7 +29,6 @@ void sign_answer(struct exchange *x)
 void sign_note(struct exchange *x)
 {
 	const struct cert_facts *f = cert_facts(x->issued.cert);
-	snprintf(x->log_serial, sizeof x->log_serial, "%s", f->serial_text);
 	snprintf(x->log_subject, sizeof x->log_subject, "%s", f->common_name);
 	if (x->issued.clamped) {
 		char cut[WALL_TEXT], asked[WALL_TEXT];

@@ -53,7 +53,8 @@ struct exchange {
 	struct verdict verdict;
 	struct error error;
 	struct buf body;           /* of the answer, ready before the store is asked */
-	char log_serial[SERIAL_TEXT];
+	char log_serial[SERIAL_TEXT];  /* of the certificate that is asked about, or is issued */
+	char log_parent[SERIAL_TEXT];  /* of the certificate that is renewed or rekeyed */
 	char log_provisioner[256];
 	char log_token[17];        /* the token's id, shortened; never the token */
 	char log_subject[256];
@@ -106,5 +107,5 @@ void router_handle(void *server, struct request *r);
 
 /* Answer to sign, renew and rekey (spec/server.md §1.1) for the leaf in x->issued. */
 void sign_answer(struct exchange *x);
-/* A new certificate is about to be recorded: fills what the log says of it. */
+/* A new certificate is about to be recorded: tells where it had to be cut, and who it is for. */
 void sign_note(struct exchange *x);
