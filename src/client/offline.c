@@ -23,7 +23,7 @@ enum status offline_parse(struct slice text, struct offline *ret, struct error *
 {
 	AUTO(offline_done) struct offline o = { .host = BUF_INIT(HOST_MAX_TEXT) };
 	if (jsonio_parse(text, JSONIO_STRICT, &o.json, e))
-		return error_wrap(e, "not JSON");
+		return e->status;
 	if (!json_is_object(o.json))
 		return error_set(e, ST_INVALID, "not a JSON object");
 	o.provisioners = jsonio_field(jsonio_field(o.json, "authority"), "provisioners");

@@ -79,18 +79,23 @@ static int type_of(const char *name)
 static enum status public_json(enum provisioner_type type, json_t *object, json_t **ret, struct error *e)
 {
 	static const char *const secrets[] = { "challenge", "decrypterKeyPEM", "decrypterKey", "decrypterKeyPassword" };
-	AUTO(json_decref_p) json_t *copy = json_copy(object);
 	const char *key;
 	json_t *v;
+	if (type != PROV_SCEP) {
+		*ret = json_incref(object);
+		return ST_OK;
+	}
+	AUTO(json_decref_p) json_t *copy = json_object();
 	if (!copy)
 		return error_nomem(e);
-	for (size_t i = 0; type == PROV_SCEP && i < COUNT_OF(secrets); i++) {
-		json_object_foreach(object, key, v)
-		{
-			if (slice_eq_nocase(slice_cstr(key), slice_cstr(secrets[i])) &&
-			    json_object_set_new(copy, key, json_string("*** REDACTED ***")))
-				return error_nomem(e);
-		}
+	json_object_foreach(object, key, v)
+	{ /* json_copy would drop what it has no memory for */
+		bool secret = false;
+		for (size_t i = 0; i < COUNT_OF(secrets); i++)
+			secret |= slice_eq_nocase(slice_cstr(key), slice_cstr(secrets[i]));
+		if (secret ? json_object_set_new(copy, key, json_string("*** REDACTED ***"))
+		           : json_object_set(copy, key, v))
+			return error_nomem(e);
 	}
 	*ret = TAKE(copy);
 	return ST_OK;
@@ -279,22 +284,29 @@ static enum status fill(struct caconf *c, struct ca_draft *d, struct error *e)
 	return ST_OK;
 }
 
-enum status caconf_parse(struct slice text, const char *path, struct caconf **ret, struct error *e)
+enum status caconf_of_json(json_t *file, const char *path, struct caconf **ret, struct error *e)
 {
 	AUTO(caconf_free_p) struct caconf *c = calloc(1, sizeof *c);
 	struct ca_draft d = { 0 };
+	if (!json_is_object(file))
+		return error_set(e, ST_INVALID, "not a JSON object");
 	if (!c || !(c->path = text_dup(slice_cstr(path))))
 		return error_nomem(e);
-	if (jsonio_parse(text, JSONIO_STRICT, &c->json, e))
-		return error_wrap(e, "not JSON");
-	if (!json_is_object(c->json))
-		return error_set(e, ST_INVALID, "not a JSON object");
+	c->json = json_incref(file);
 	enum status st = fill(c, &d, e);
 	ca_draft_done(&d);
 	if (st)
 		return st;
 	*ret = TAKE(c);
 	return ST_OK;
+}
+
+enum status caconf_parse(struct slice text, const char *path, struct caconf **ret, struct error *e)
+{
+	AUTO(json_decref_p) json_t *file = NULL;
+	if (jsonio_parse(text, JSONIO_STRICT, &file, e))
+		return e->status;
+	return caconf_of_json(file, path, ret, e);
 }
 
 enum status caconf_load(const char *path, struct caconf **ret, struct error *e)

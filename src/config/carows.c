@@ -141,6 +141,8 @@ static enum status check_tls_version(const char *shown, const json_t *v, struct 
 
 /* ---- claims, which stand in two places ---- */
 
+_Static_assert(offsetof(struct ca_draft, claims) && offsetof(struct provisioner_draft, claims), "extra is never 0");
+
 #define CLAIM_(where, name, type_, member, has_member, dflt_, help_)                                                   \
 	.path = where ".claims." name, .type = type_, .at = offsetof(struct CLAIM_DRAFT_, claims.v.member),            \
 	.size = sizeof(((struct CLAIM_DRAFT_ *)0)->claims.v.member),                                                   \

@@ -129,6 +129,8 @@ static enum status take_texts(const struct ckey *row, const char *shown, const j
 	if (!single && !json_is_array(v))
 		return error_set(e, ST_INVALID, "%s: not %s", shown,
 		                 row->type == CKEY_TEXTS ? "an array of strings" : "a string or an array of strings");
+	if (single && !json_string_length(v))
+		return ST_OK; /* nothing given */
 	size_t n = single ? 1 : json_array_size(v);
 	char **list = calloc(n ? n : 1, sizeof *list);
 	enum status st = list ? ST_OK : error_nomem(e);
@@ -378,7 +380,7 @@ static enum status judge_row(struct walk *w, const struct ckey *row, const char 
 			return error_set(e, ST_INVALID, "%s: not an object", shown);
 		return caschema_walk(w, row->path, shown, v, row->inside, e);
 	}
-	bool stays_default = row->dflt && off && !json_is_boolean(v) && row->type != CKEY_INT;
+	bool stays_default = row->dflt && row->home == HOME_CONF && off && !json_is_boolean(v) && row->type != CKEY_INT;
 	if (row->home == HOME_NONE || !w->home[row->home] || stays_default)
 		return row->check ? row->check(shown, v, e) : ST_OK;
 	if (take_value(w, row, shown, v, e))

@@ -37,9 +37,9 @@ enum ckey_home { HOME_NONE, HOME_CONF, HOME_DRAFT, HOME_PROVISIONER, HOME_COUNT 
 
 /* What the file says and struct caconf has no place for. Borrowed from the JSON but for the text. */
 struct ca_draft {
-	struct claims_patch claims;
 	json_t *provisioners;
 	char *db_type, *logger_format;
+	struct claims_patch claims;
 };
 
 struct provisioner_draft {
@@ -69,7 +69,7 @@ struct ckey {
 	bool required, ours;  /* ours: the peer does not know this key and ignores it */
 	enum ckey_home home;
 	size_t at, size; /* the field */
-	size_t extra;    /* arrays: the count's offset; claims: the offset of has_... ; else 0 */
+	size_t extra;    /* arrays: the count's offset; claims: the offset of has_...; else 0, where neither lies */
 	int64_t unit;    /* durations: nanoseconds of one of the field's units; else 0 */
 	int64_t min, max;
 	const char *dflt; /* as typed in JSON, without quotes; NULL: none */
@@ -87,5 +87,8 @@ MUST_USE enum status caschema_defaults(struct walk *w, struct error *e);
  * for messages; unknown: what a member without a row is. ST_INVALID names path and remedy. */
 MUST_USE enum status caschema_walk(struct walk *w, const char *schema, const char *shown, json_t *object,
                                    enum ckey_use unknown, struct error *e);
+
+/* caconf_parse behind the JSON parser. Takes a reference of its own. */
+MUST_USE enum status caconf_of_json(json_t *file, const char *path, struct caconf **ret, struct error *e);
 
 MUST_USE enum status caconf_warn(struct caconf *c, struct error *e, const char *fmt, ...) PRINTF_LIKE(3, 4);

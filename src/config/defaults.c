@@ -3,7 +3,6 @@
 #include "jose/jsonio.h"
 #include "os/file.h"
 
-#include <math.h>
 #include <stdio.h>
 
 enum { STEPPATH_MAX = 4096 };
@@ -82,7 +81,7 @@ static bool add_scalar(struct buf *out, const json_t *v)
 		return true;
 	case JSON_REAL: {
 		double d = json_real_value(v);
-		if (fabs(d) < 1e15 && d == floor(d))
+		if (d > -1e15 && d < 1e15 && d == (double)(int64_t)d)
 			buf_addf(out, "%.0f", d);
 		else
 			buf_addf(out, "%.15g", d);
