@@ -136,7 +136,8 @@ enum status listener_tls_new(const struct listener_tls_conf *conf, SSL_CTX **ret
 		return e->status;
 	if (!SSL_CTX_set_num_tickets(ctx, 0) || !SSL_CTX_set_session_id_context(ctx, (const uint8_t *)"ca", 2))
 		return error_ossl(e, ST_CRYPTO, "TLS sessions");
-	SSL_CTX_set_options(ctx, SSL_OP_CIPHER_SERVER_PREFERENCE);
+	/* A request carries its own length, so a client that ends without close_notify can hide nothing from us. */
+	SSL_CTX_set_options(ctx, SSL_OP_CIPHER_SERVER_PREFERENCE | SSL_OP_IGNORE_UNEXPECTED_EOF);
 	SSL_CTX_set_alpn_select_cb(ctx, select_protocol, NULL);
 	SSL_CTX_set_info_callback(ctx, acknowledge_at_once);
 	*ret = TAKE(ctx);

@@ -1,0 +1,1041 @@
+/* The listener on loopback, against a client that does what it should not. Limits are tens of milliseconds where a test
+ * waits for one; nothing sleeps. */
+#include "net/listener.h"
+#include "net/auto.h"
+#include "wire.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <cmocka.h>
+#include <netinet/in.h>
+#include <pthread.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+static struct pki pki;
+
+enum { HELD_MAX = 16 };
+
+/* A listener with a handler, and what it was told. */
+struct stage {
+	struct listener *l;
+	SSL_CTX *tls;
+	int port;
+	pthread_mutex_t lock;
+	pthread_cond_t changed;
+	int handled, done, died, refused, freed;
+	int last_status;
+	size_t last_bytes;
+	char why[256], last_path[64];
+	struct request *held[HELD_MAX];
+	int held_n;
+};
+
+static SSL_CTX *give_tls(void *ctx)
+{
+	struct stage *s = ctx;
+	SSL_CTX_up_ref(s->tls);
+	return s->tls;
+}
+
+static void answer(struct request *r, int status, const char *text)
+{
+	struct response resp = { .status = status, .content_type = "text/plain", .body = slice_cstr(text) };
+	resp.headers[0].name = "X-Extra";
+	resp.headers[0].value = "one\r\nX-Evil: two";
+	request_reply(r, &resp);
+}
+
+static void *answer_elsewhere(void *arg)
+{
+	answer(arg, 200, "from another thread");
+	return NULL;
+}
+
+static void note_freed(void *ctx)
+{
+	struct stage *s = ctx;
+	pthread_mutex_lock(&s->lock);
+	s->freed++;
+	pthread_cond_broadcast(&s->changed);
+	pthread_mutex_unlock(&s->lock);
+}
+
+static void hold(struct stage *s, struct request *r)
+{
+	pthread_mutex_lock(&s->lock);
+	if (s->held_n == HELD_MAX)
+		abort();
+	s->held[s->held_n++] = r;
+	pthread_cond_broadcast(&s->changed);
+	pthread_mutex_unlock(&s->lock);
+}
+
+static void handle(void *ctx, struct request *r)
+{
+	struct stage *s = ctx;
+	struct cert *peer = request_peer(r);
+	char text[512];
+	pthread_t thread;
+
+	pthread_mutex_lock(&s->lock);
+	s->handled++;
+	pthread_mutex_unlock(&s->lock);
+	request_set_context(r, s, note_freed);
+	if (!strcmp(request_path(r), "/hold")) {
+		hold(s, r);
+	} else if (!strcmp(request_path(r), "/thread")) {
+		pthread_create(&thread, NULL, answer_elsewhere, r);
+		pthread_detach(thread);
+	} else if (!strcmp(request_path(r), "/close")) {
+		request_reply(r, &(struct response){ .status = 200, .body = SLICE_LIT("bye"), .close = true });
+	} else if (!strcmp(request_path(r), "/empty")) {
+		request_reply(r, &(struct response){ .status = 204 });
+	} else {
+		const char *agent = request_header(r, "user-agent");
+		snprintf(text, sizeof text, "%s %s ?%s %s peer=%s body=%zu:%.*s", request_method(r), request_path(r),
+		         request_query(r), agent ? agent : "-", peer ? cert_facts(peer)->common_name : "none",
+		         request_body(r).n, (int)(request_body(r).n > 40 ? 40 : request_body(r).n),
+		         (const char *)request_body(r).p);
+		answer(r, 200, text);
+	}
+}
+
+static void note_done(void *ctx, struct request *r, int status, size_t bytes)
+{
+	struct stage *s = ctx;
+	pthread_mutex_lock(&s->lock);
+	s->done++;
+	s->died += status == 0;
+	s->last_status = status;
+	s->last_bytes = bytes;
+	snprintf(s->last_path, sizeof s->last_path, "%s", request_path(r));
+	pthread_cond_broadcast(&s->changed);
+	pthread_mutex_unlock(&s->lock);
+}
+
+static void note_refused(void *ctx, const char *remote, const char *why)
+{
+	struct stage *s = ctx;
+	pthread_mutex_lock(&s->lock);
+	s->refused++;
+	snprintf(s->why, sizeof s->why, "%s %s", remote, why);
+	pthread_cond_broadcast(&s->changed);
+	pthread_mutex_unlock(&s->lock);
+}
+
+/* Until the counter is at least n; fails after ten seconds. */
+static void wait_for(struct stage *s, const int *counter, int n)
+{
+	struct timespec until;
+	clock_gettime(CLOCK_REALTIME, &until);
+	until.tv_sec += 10;
+	pthread_mutex_lock(&s->lock);
+	while (*counter < n)
+		if (pthread_cond_timedwait(&s->changed, &s->lock, &until))
+			break;
+	int got = *counter;
+	pthread_mutex_unlock(&s->lock);
+	assert_in_range(got, n, INT32_MAX);
+}
+
+static struct listener_limits roomy(void)
+{
+	struct listener_limits l = LISTENER_LIMITS_DEFAULT;
+	l.body_bytes = 4096;
+	l.header_bytes = 2048;
+	return l;
+}
+
+static void stage_start_with(struct stage *s, struct listener_limits limits, int threads, const char *address,
+                             const struct listener_tls_conf *tls)
+{
+	struct error e = ERROR_INIT;
+	*s = (struct stage){ .lock = PTHREAD_MUTEX_INITIALIZER, .changed = PTHREAD_COND_INITIALIZER };
+	struct listener_conf conf = { .address = address,
+		                      .threads = threads,
+		                      .limits = limits,
+		                      .clock = &clock_system,
+		                      .handler = handle,
+		                      .tls = give_tls,
+		                      .done = note_done,
+		                      .refused = note_refused,
+		                      .ctx = s };
+	if (listener_tls_new(tls, &s->tls, &e) || listener_start(&conf, &s->l, &e))
+		fail_msg("%s", e.text);
+	s->port = listener_port(s->l);
+	assert_in_range(s->port, 1, 65535);
+}
+
+static struct listener_tls_conf tls_conf(void)
+{
+	return (struct listener_tls_conf){ .chain = &pki.server.chain,
+		                           .key = pki.server.key,
+		                           .client_roots = &pki.client_roots };
+}
+
+static void stage_start(struct stage *s, struct listener_limits limits, int threads)
+{
+	struct listener_tls_conf tls = tls_conf();
+	stage_start_with(s, limits, threads, "127.0.0.1:0", &tls);
+}
+
+/* Whatever a test did: every request that was handed over is told of once, and its context freed once. */
+static void stage_stop(struct stage *s)
+{
+	listener_stop(s->l);
+	s->l = NULL;
+	assert_int_equal(s->freed, s->handled);
+	assert_in_range(s->done, s->handled, INT32_MAX);
+	SSL_CTX_free(s->tls);
+}
+
+static void assert_has(const struct buf *b, const char *what)
+{
+	if (!strstr(buf_cstr(b), what))
+		fail_msg("'%s' is not in: %s", what, buf_cstr(b));
+}
+
+static void assert_has_not(const struct buf *b, const char *what)
+{
+	if (strstr(buf_cstr(b), what))
+		fail_msg("'%s' is in: %s", what, buf_cstr(b));
+}
+
+#define GET(path) "GET " path " HTTP/1.1\r\nHost: ca\r\n"
+
+/* -- what works ----------------------------------------------------------------------------------------------- */
+
+static void answers(void **state)
+{
+	static const struct {
+		const char *request;
+		bool to_head;
+		const char *has[4], *has_not;
+	} rows[] = {
+		{ GET("/a?b=c") "User-Agent: me\r\n\r\n",
+		  false,
+		  { "HTTP/1.1 200 OK\r\n", "\r\n\r\nGET /a ?b=c me peer=none body=0:", " GMT\r\n", "Content-Length: " },
+		  "Connection" },
+		{ "HEAD /a HTTP/1.1\r\nHost: ca\r\n\r\n",
+		  true,
+		  { "HTTP/1.1 200 OK\r\n", "Content-Length: 29\r\n" },
+		  "peer=" },
+		{ "POST /a HTTP/1.1\r\nHost: ca\r\nContent-Length: 5\r\n\r\nhello", false, { "body=5:hello" }, NULL },
+		{ "PUT /a HTTP/1.1\r\nHost: ca\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nhel\r\n2;x\r\nlo\r\n0\r\nT: "
+		  "v\r\n\r\n",
+		  false,
+		  { "PUT /a", "body=5:hello" },
+		  NULL },
+		{ "DELETE /x HTTP/1.1\r\nHost: ca\r\n\r\n", false, { "DELETE /x" }, NULL },
+		{ "OPTIONS * HTTP/1.1\r\nHost: ca\r\n\r\n", false, { "OPTIONS *" }, NULL },
+		{ "PATCH /x HTTP/1.1\r\nHost: ca\r\n\r\n", false, { "PATCH /x" }, NULL },
+		{ "\r\n\r\n" GET("/crlf") "\r\n", false, { "GET /crlf" }, NULL },
+		{ GET("/thread") "\r\n", false, { "from another thread" }, NULL },
+		{ GET("/empty") "\r\n", true, { "HTTP/1.1 204 No Content\r\n" }, "Content-Length" },
+		{ GET("/a") "\r\n", false, { "X-Extra: one??X-Evil: two\r\n" }, "\nX-Evil" },
+		{ GET("/a") "X-Request-Id: req-1\r\n\r\n", false, { "X-Request-Id: req-1\r\n" }, NULL },
+		{ GET("/a") "X-Smallstep-Id: smid\r\n\r\n", false, { "X-Request-Id: smid\r\n" }, NULL },
+		{ GET("/a") "X-Request-Id: two words\r\nX-Smallstep-Id: smid\r\n\r\n",
+		  false,
+		  { "X-Request-Id: smid\r\n" },
+		  NULL },
+		{ GET("/a") "X-Request-Id: 01234567890123456789012345678901234567890123456789012345678901234\r\n\r\n",
+		  false,
+		  { "X-Request-Id: " },
+		  "X-Request-Id: 0123456789012345678901234567890" },
+		{ "GET /old HTTP/1.0\r\nConnection: keep-alive\r\n\r\n",
+		  false,
+		  { "GET /old", "Connection: keep-alive\r\n" },
+		  NULL },
+	};
+	struct stage s;
+	struct wire w;
+	AUTO(buf_done) struct buf got = BUF_INIT(1 << 16);
+	(void)state;
+
+	stage_start(&s, roomy(), 1);
+	assert_true(wire_open(&w, s.port, NULL));
+	for (size_t i = 0; i < COUNT_OF(rows); i++) { /* all on one connection */
+		assert_true(wire_puts(&w, rows[i].request));
+		if (!wire_read_answer(&w, rows[i].to_head, &got))
+			fail_msg("row %zu: no answer, only '%s'", i, buf_cstr(&got));
+		for (size_t k = 0; k < COUNT_OF(rows[i].has) && rows[i].has[k]; k++)
+			assert_has(&got, rows[i].has[k]);
+		if (rows[i].has_not)
+			assert_has_not(&got, rows[i].has_not);
+	}
+	wire_close(&w);
+	wait_for(&s, &s.done, COUNT_OF(rows));
+	assert_int_equal(s.done, COUNT_OF(rows));
+	assert_int_equal(s.died, 0);
+	stage_stop(&s);
+}
+
+static void request_id_is_a_uuid(void **state)
+{
+	struct stage s;
+	struct wire w;
+	AUTO(buf_done) struct buf one = BUF_INIT(1 << 16), two = BUF_INIT(1 << 16);
+	(void)state;
+	stage_start(&s, roomy(), 1);
+	assert_true(wire_open(&w, s.port, NULL));
+	assert_true(wire_puts(&w, GET("/a") "\r\n") && wire_read_answer(&w, false, &one));
+	assert_true(wire_puts(&w, GET("/a") "\r\n") && wire_read_answer(&w, false, &two));
+	const char *a = strstr(buf_cstr(&one), "X-Request-Id: "), *b = strstr(buf_cstr(&two), "X-Request-Id: ");
+	assert_non_null(a);
+	assert_non_null(b);
+	assert_int_equal(a[14 + 14], '4');
+	assert_true(strchr("89ab", a[14 + 19]));
+	assert_memory_equal(a + 14 + 36, "\r\n", 2);
+	assert_memory_not_equal(a, b, 14 + 36);
+	wire_close(&w);
+	stage_stop(&s);
+}
+
+/* Three requests in one write, answered in order, the second by another thread. */
+static void pipelining(void **state)
+{
+	struct stage s;
+	struct wire w;
+	AUTO(buf_done) struct buf got = BUF_INIT(1 << 16);
+	(void)state;
+	stage_start(&s, roomy(), 1);
+	assert_true(wire_open(&w, s.port, NULL));
+	assert_true(wire_puts(
+		&w, GET("/1") "\r\n" GET("/thread") "\r\nPOST /3 HTTP/1.1\r\nHost: ca\r\nConnection: close\r\n"
+						    "Content-Length: 2\r\n\r\nokGET /never HTTP/1.1\r\n\r\n"));
+	assert_true(wire_read_all(&w, &got));
+	const char *one = strstr(buf_cstr(&got), "GET /1 "), *two = strstr(buf_cstr(&got), "another thread"),
+		   *three = strstr(buf_cstr(&got), "POST /3 ");
+	assert_true(one && two && three && one < two && two < three);
+	assert_has(&got, "body=2:ok");
+	assert_has(&got, "Connection: close\r\n");
+	assert_has_not(&got, "never");
+	wire_close(&w);
+	assert_int_equal(s.handled, 3);
+	stage_stop(&s);
+}
+
+static void continues_when_asked(void **state)
+{
+	struct stage s;
+	struct wire w;
+	AUTO(buf_done) struct buf got = BUF_INIT(1 << 16);
+	(void)state;
+	stage_start(&s, roomy(), 1);
+	assert_true(wire_open(&w, s.port, NULL));
+	assert_true(wire_puts(&w, "POST /x HTTP/1.1\r\nHost: ca\r\nContent-Length: 2\r\nExpect: 100-continue\r\n\r\n"));
+	assert_true(wire_read_answer(&w, true, &got));
+	assert_string_equal(buf_cstr(&got), "HTTP/1.1 100 Continue\r\n\r\n");
+	assert_true(wire_puts(&w, "ok"));
+	assert_true(wire_read_answer(&w, false, &got));
+	assert_has(&got, "body=2:ok");
+	wire_close(&w);
+	stage_stop(&s);
+}
+
+/* A client that ends its side at once after the request (openssl s_client with its input closed). */
+static void half_close(void **state)
+{
+	struct stage s;
+	struct wire w;
+	AUTO(buf_done) struct buf got = BUF_INIT(1 << 16);
+	(void)state;
+	stage_start(&s, roomy(), 1);
+	for (int dirty = 0; dirty < 2; dirty++) {
+		buf_reset(&got);
+		assert_true(wire_open(&w, s.port, NULL));
+		assert_true(wire_puts(&w, GET("/thread") "\r\n"));
+		if (!dirty)
+			SSL_shutdown(w.ssl);
+		shutdown(w.fd, SHUT_WR);
+		assert_true(wire_read_all(&w, &got));
+		assert_has(&got, "from another thread");
+		wire_close(&w);
+	}
+	stage_stop(&s);
+}
+
+/* -- what is refused ------------------------------------------------------------------------------------------ */
+
+#define LIT(s) s, sizeof(s) - 1
+
+static void hostile_requests(void **state)
+{
+	static char huge[8192];
+	static const struct {
+		const char *bytes;
+		size_t n;
+		const char *status;
+	} rows[] = {
+		{ LIT(GET("/") "Content-Length: 1\r\nContent-Length: 2\r\n\r\nxx"), "400 Bad Request" },
+		{ LIT(GET("/") "Content-Length: 1\r\nContent-Length: 1\r\n\r\nx"), "400 Bad Request" },
+		{ LIT(GET("/") "Content-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n"), "400 Bad Request" },
+		{ LIT(GET("/") "Content-Length: -1\r\n\r\n"), "400 Bad Request" },
+		{ LIT(GET("/") "Transfer-Encoding: gzip\r\n\r\n"), "400 Bad Request" },
+		{ LIT("GET / HTTP/1.1\r\n\r\n"), "400 Bad Request" },
+		{ LIT(GET("/") "Host: ca\r\n\r\n"), "400 Bad Request" },
+		{ LIT(GET("/") "A: b\r\n c\r\n\r\n"), "400 Bad Request" },
+		{ LIT(GET("/") "A: b\0c\r\n\r\n"), "400 Bad Request" },
+		{ LIT(GET("/") "A: b\x1b\r\n\r\n"), "400 Bad Request" },
+		{ LIT(GET("/") "A: b\rc\r\n\r\n"), "400 Bad Request" },
+		{ LIT(GET("/") "A : b\r\n\r\n"), "400 Bad Request" },
+		{ LIT("GET / HTTP/1.1\nHost: ca\n\n"), "400 Bad Request" },
+		{ LIT("GET x HTTP/1.1\r\nHost: ca\r\n\r\n"), "400 Bad Request" },
+		{ LIT("GET /%2 HTTP/1.1\r\nHost: ca\r\n\r\n"), "400 Bad Request" },
+		{ LIT("GET / HTTP/3.0\r\nHost: ca\r\n\r\n"), "400 Bad Request" },
+		{ LIT("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"), "400 Bad Request" },
+		{ LIT("\0\0\0\n\n"), "400 Bad Request" },
+		{ LIT("BREW /pot HTTP/1.1\r\nHost: ca\r\n\r\n"), "501 Not Implemented" },
+		{ LIT("get / HTTP/1.1\r\nHost: ca\r\n\r\n"), "501 Not Implemented" },
+		{ LIT("POST / HTTP/1.1\r\nHost: ca\r\nContent-Length: 4097\r\n\r\n"), "413 Request Entity Too Large" },
+		{ LIT("POST / HTTP/1.1\r\nHost: ca\r\nContent-Length: 9223372036854775807\r\n\r\n"),
+		  "413 Request Entity Too Large" },
+		{ LIT("POST / HTTP/1.1\r\nHost: ca\r\nContent-Length: 9223372036854775808\r\n\r\n"),
+		  "400 Bad Request" },
+		{ LIT("POST / HTTP/1.1\r\nHost: ca\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n"), "400 Bad Request" },
+		{ LIT("POST / HTTP/1.1\r\nHost: ca\r\nTransfer-Encoding: chunked\r\n\r\nFFFFFFFFFFFFFFFFF\r\n"),
+		  "400 Bad Request" },
+		{ huge, sizeof huge, "431 Request Header Fields Too Large" },
+	};
+	struct stage s;
+	(void)state;
+	memset(huge, 'x', sizeof huge);
+	memcpy(huge, LIT(GET("/") "A: "));
+	stage_start(&s, roomy(), 1);
+	for (size_t i = 0; i < COUNT_OF(rows); i++) {
+		AUTO(buf_done) struct buf got = BUF_INIT(1 << 16);
+		struct wire w;
+		assert_true(wire_open(&w, s.port, NULL));
+		assert_true(wire_write(&w, rows[i].bytes, rows[i].n));
+		bool clean = wire_read_all(&w, &got);
+		if (!strstr(buf_cstr(&got), rows[i].status) || !clean)
+			fail_msg("row %zu: %s: clean %d, '%s'", i, rows[i].status, clean, buf_cstr(&got));
+		assert_has(&got, "Content-Type: text/plain");
+		assert_has(&got, "Connection: close\r\n");
+		assert_has(&got, "X-Request-Id: ");
+		wire_close(&w);
+	}
+	assert_int_equal(s.handled, 0);
+	wait_for(&s, &s.done, COUNT_OF(rows));
+	stage_stop(&s);
+}
+
+/* The body of a refused request is still on its way: the answer arrives all the same, not a reset. */
+static void body_too_large(void **state)
+{
+	static char chunk[64 << 10];
+	static const char *const heads[] = { "Content-Length: 200000\r\n\r\n",
+		                             "Transfer-Encoding: chunked\r\n\r\n10000\r\n" };
+	struct stage s;
+	(void)state;
+	stage_start(&s, roomy(), 1);
+	for (size_t i = 0; i < COUNT_OF(heads); i++) {
+		AUTO(buf_done) struct buf got = BUF_INIT(1 << 16);
+		struct wire w;
+		assert_true(wire_open(&w, s.port, NULL));
+		assert_true(wire_puts(&w, "POST / HTTP/1.1\r\nHost: ca\r\n") && wire_puts(&w, heads[i]));
+		assert_true(wire_write(&w, chunk, sizeof chunk));
+		assert_true(wire_read_all(&w, &got));
+		assert_has(&got, "HTTP/1.1 413 ");
+		wire_close(&w);
+	}
+	assert_int_equal(s.handled, 0);
+	stage_stop(&s);
+}
+
+/* A pipelined bad request does not spoil the good one before it. */
+static void refusal_behind_a_good_request(void **state)
+{
+	struct stage s;
+	struct wire w;
+	AUTO(buf_done) struct buf got = BUF_INIT(1 << 16);
+	(void)state;
+	stage_start(&s, roomy(), 1);
+	assert_true(wire_open(&w, s.port, NULL));
+	assert_true(wire_puts(&w, GET("/thread") "\r\nGET /evil HTTP/1.1\r\n\r\n" GET("/never") "\r\n"));
+	assert_true(wire_read_all(&w, &got));
+	assert_has(&got, "from another thread");
+	assert_has(&got, "400 Bad Request: missing required Host header\n");
+	assert_has_not(&got, "never");
+	wire_close(&w);
+	stage_stop(&s);
+}
+
+static void plain_http(void **state)
+{
+	struct stage s;
+	(void)state;
+	stage_start(&s, roomy(), 1);
+	static const char request[] =
+		"GET /health HTTP/1.1\r\nHost: ca\r\nA: some more bytes that nobody reads\r\n\r\n";
+	char got[256] = "";
+	size_t n = 0;
+	int fd = wire_dial(s.port);
+	assert_int_equal(send(fd, request, sizeof request - 1, MSG_NOSIGNAL), sizeof request - 1);
+	for (ssize_t k; n < sizeof got - 1 && (k = recv(fd, got + n, sizeof got - 1 - n, 0)) > 0;)
+		n += (size_t)k;
+	assert_string_equal(got, "HTTP/1.0 400 Bad Request\r\n\r\nClient sent an HTTP request to an HTTPS server.\n");
+	close(fd);
+	wait_for(&s, &s.refused, 1);
+	assert_non_null(strstr(s.why, "127.0.0.1:"));
+	stage_stop(&s);
+}
+
+/* -- time ----------------------------------------------------------------------------------------------------- */
+
+/* Each row: what is sent, piece by piece, and how the listener ends it. Were a byte to prolong a limit, reading would
+ * run into the client's ten seconds. */
+static void slow_clients(void **state)
+{
+	static const struct {
+		const char *first, *drip;
+		int64_t header_ms, request_ms, idle_ms;
+		const char *status; /* NULL: close_notify without a word */
+	} rows[] = {
+		{ "", "", 10000, 10000, 60, NULL },
+		{ "", "\r\n", 10000, 10000, 60, NULL },
+		{ "G", "", 60, 10000, 10000, "408 Request Timeout" },
+		{ GET("/"), "A: b\r\n", 60, 10000, 10000, "408 Request Timeout" },
+		{ "POST / HTTP/1.1\r\nHost: ca\r\nContent-Length: 4000\r\n\r\n", "x", 10000, 60, 10000,
+		  "408 Request Timeout" },
+		{ "POST / HTTP/1.1\r\nHost: ca\r\nTransfer-Encoding: chunked\r\n\r\n", "1\r\nx\r\n", 10000, 60, 10000,
+		  "408 Request Timeout" },
+	};
+	(void)state;
+	for (size_t i = 0; i < COUNT_OF(rows); i++) {
+		AUTO(buf_done) struct buf got = BUF_INIT(1 << 16);
+		struct listener_limits limits = roomy();
+		struct stage s;
+		struct wire w;
+		limits.header_ms = rows[i].header_ms;
+		limits.request_ms = rows[i].request_ms;
+		limits.idle_ms = rows[i].idle_ms;
+		stage_start(&s, limits, 1);
+		assert_true(wire_open(&w, s.port, NULL));
+		if (rows[i].first[0])
+			assert_true(wire_puts(&w, rows[i].first));
+		SSL_set_mode(w.ssl, SSL_MODE_AUTO_RETRY);
+		struct timeval pace = { .tv_usec = 5000 };
+		setsockopt(w.fd, SOL_SOCKET, SO_RCVTIMEO, &pace, sizeof pace);
+		bool ended = false, clean = false;
+		for (int k = 0; k < 1000 && !ended; k++) { /* five seconds at most */
+			char bytes[512];
+			int n = SSL_read(w.ssl, bytes, sizeof bytes), why = SSL_get_error(w.ssl, n);
+			if (n > 0)
+				buf_add(&got, bytes, (size_t)n);
+			else if (why == SSL_ERROR_WANT_READ && rows[i].drip[0])
+				wire_puts(&w, rows[i].drip);
+			ended = n <= 0 && why != SSL_ERROR_WANT_READ;
+			clean = n <= 0 && why == SSL_ERROR_ZERO_RETURN;
+		}
+		if (!ended || !clean)
+			fail_msg("row %zu: ended %d, clean %d, '%s'", i, ended, clean, buf_cstr(&got));
+		if (rows[i].status)
+			assert_has(&got, rows[i].status);
+		else
+			assert_int_equal(got.n, 0);
+		wire_close(&w);
+		assert_int_equal(s.handled, 0);
+		stage_stop(&s);
+	}
+}
+
+static void handshake_that_does_not_come(void **state)
+{
+	struct listener_limits limits = roomy();
+	struct stage s;
+	char byte;
+	(void)state;
+	limits.handshake_ms = 50;
+	stage_start(&s, limits, 1);
+	int fd = wire_dial(s.port);
+	assert_int_equal(recv(fd, &byte, 1, 0), 0);
+	close(fd);
+	wait_for(&s, &s.refused, 1);
+	assert_non_null(strstr(s.why, "took too long"));
+	stage_stop(&s);
+}
+
+/* The client hears 503; the handler's answer, late, goes nowhere, and the record says what the client heard. */
+static void handler_that_is_late(void **state)
+{
+	struct listener_limits limits = roomy();
+	struct stage s;
+	struct wire w;
+	AUTO(buf_done) struct buf got = BUF_INIT(1 << 16);
+	(void)state;
+	limits.request_ms = 60;
+	stage_start(&s, limits, 1);
+	assert_true(wire_open(&w, s.port, NULL));
+	assert_true(wire_puts(&w, GET("/hold") "\r\n"));
+	assert_true(wire_read_all(&w, &got));
+	assert_has(&got, "HTTP/1.1 503 ");
+	wire_close(&w);
+	assert_int_equal(s.done, 0);
+	answer(s.held[0], 200, "too late");
+	wait_for(&s, &s.done, 1);
+	assert_int_equal(s.last_status, 503);
+	assert_int_equal(s.last_bytes, strlen("503 Service Unavailable: no answer in time\n"));
+	stage_stop(&s);
+}
+
+/* -- clients that leave --------------------------------------------------------------------------------------- */
+
+static void clients_that_leave(void **state)
+{
+	struct stage s;
+	struct wire w;
+	(void)state;
+	stage_start(&s, roomy(), 1);
+	for (int i = 0; i < 3; i++) {
+		assert_true(wire_open(&w, s.port, NULL));
+		assert_true(wire_puts(&w, GET("/hold") "\r\n"));
+		wait_for(&s, &s.held_n, i + 1);
+		if (i == 0)
+			wire_drop(&w);
+		else if (i == 1)
+			wire_close(&w);
+		else
+			shutdown(w.fd, SHUT_RDWR);
+		answer(s.held[i], 200, "anybody there?");
+		wait_for(&s, &s.done, i + 1);
+		if (i == 2)
+			wire_drop(&w);
+	}
+	/* in the middle of a header, and of a body */
+	assert_true(wire_open(&w, s.port, NULL) && wire_puts(&w, "GET / HT"));
+	wire_drop(&w);
+	assert_true(wire_open(&w, s.port, NULL));
+	assert_true(wire_puts(&w, "POST /half HTTP/1.1\r\nHost: ca\r\nContent-Length: 9\r\n\r\nhalf"));
+	wire_drop(&w);
+	wait_for(&s, &s.done, 4);
+	assert_int_equal(s.handled, 3);
+	assert_int_equal(s.last_status, 0);
+	assert_string_equal(s.last_path, "/half");
+	stage_stop(&s);
+}
+
+/* -- client certificates -------------------------------------------------------------------------------------- */
+
+static void client_certificates(void **state)
+{
+	enum { UNSUPPORTED = 43, EXPIRED = 45, BAD = 42, UNKNOWN_CA = 48 };
+	struct cred stranger_root = cred_make(NULL, &(struct cred_spec){ .cn = "Stranger", .ca = true });
+	struct cred rows_cred[] = {
+		cred_make(&pki.inter, &(struct cred_spec){ .cn = "good", .eku = "clientAuth" }),
+		cred_make(&pki.inter, &(struct cred_spec){ .cn = "noeku" }),
+		cred_make(&pki.inter, &(struct cred_spec){ .cn = "any", .eku = "anyExtendedKeyUsage" }),
+		cred_make(&pki.inter, &(struct cred_spec){ .cn = "serveronly", .eku = "serverAuth" }),
+		cred_make(&pki.inter,
+		          &(struct cred_spec){ .cn = "expired", .eku = "clientAuth", .from_s = -7200, .until_s = -60 }),
+		cred_make(&pki.inter,
+		          &(struct cred_spec){ .cn = "early", .eku = "clientAuth", .from_s = 600, .until_s = 7200 }),
+		cred_make(&stranger_root, &(struct cred_spec){ .cn = "foreign", .eku = "clientAuth" }),
+		cred_make(NULL, &(struct cred_spec){ .cn = "selfsigned", .eku = "clientAuth" }),
+		cred_make(&pki.inter, &(struct cred_spec){ .cn = "anyku",
+		                                           .eku = "anyExtendedKeyUsage",
+		                                           .ku = "critical,keyEncipherment" }),
+	};
+	static const struct {
+		const char *peer; /* NULL: refused */
+		int alert;
+	} rows[] = {
+		{ "peer=good", 0 },    { "peer=noeku", 0 },  { "peer=any", 0 },
+		{ NULL, UNSUPPORTED }, { NULL, EXPIRED },    { NULL, BAD },
+		{ NULL, UNKNOWN_CA },  { NULL, UNKNOWN_CA }, { NULL, UNSUPPORTED },
+	};
+	static const int versions[] = { TLS1_2_VERSION, TLS1_3_VERSION };
+	struct stage s;
+	int refused = 0;
+	(void)state;
+	_Static_assert(COUNT_OF(rows) == COUNT_OF(rows_cred), "a row without a certificate");
+	stage_start(&s, roomy(), 1);
+	for (size_t i = 0; i < COUNT_OF(rows); i++) {
+		for (size_t v = 0; v < COUNT_OF(versions); v++) {
+			for (int leaf_only = 0; leaf_only < 2; leaf_only++) {
+				AUTO(buf_done) struct buf got = BUF_INIT(1 << 16);
+				struct wire_opts opts = { .cred = &rows_cred[i],
+					                  .min = versions[v],
+					                  .max = versions[v],
+					                  .leaf_only = leaf_only };
+				struct wire w;
+				if (wire_open(&w, s.port, &opts))
+					(void)(wire_puts(&w, GET("/") "\r\n") && wire_read_answer(&w, false, &got));
+				if (wire_alert(&w) != rows[i].alert)
+					fail_msg("%s: alert %d", cert_facts(rows_cred[i].chain.v[0])->common_name,
+					         wire_alert(&w));
+				if (rows[i].peer)
+					assert_has(&got, rows[i].peer);
+				else
+					assert_int_equal(got.n, 0);
+				wire_close(&w);
+				if (!rows[i].peer)
+					wait_for(&s, &s.refused, ++refused);
+			}
+		}
+	}
+	assert_int_equal(s.handled, 12);
+	stage_stop(&s);
+	for (size_t i = 0; i < COUNT_OF(rows_cred); i++)
+		cred_done(&rows_cred[i]);
+	cred_done(&stranger_root);
+}
+
+/* The certificate stays the request's when its connection is gone. */
+static void peer_outlives_its_connection(void **state)
+{
+	struct stage s;
+	struct wire w;
+	(void)state;
+	stage_start(&s, roomy(), 1);
+	assert_true(wire_open(&w, s.port, &(struct wire_opts){ .cred = &pki.client }));
+	assert_true(wire_puts(&w, GET("/hold") "\r\n"));
+	wait_for(&s, &s.held_n, 1);
+	wire_drop(&w);
+	assert_string_equal(cert_facts(request_peer(s.held[0]))->common_name, "client");
+	answer(s.held[0], 200, "");
+	wait_for(&s, &s.done, 1);
+	stage_stop(&s);
+}
+
+/* -- TLS ------------------------------------------------------------------------------------------------------ */
+
+static void tls_terms(void **state)
+{
+	static const struct {
+		struct wire_opts opts;
+		bool opens;
+		int alert;
+		const char *alpn; /* NULL: none chosen */
+	} rows[] = {
+		{ { .max = TLS1_2_VERSION }, true, 0, NULL },
+		{ { .alpn = "\x02h2\x08http/1.1" }, true, 0, "http/1.1" },
+		{ { .alpn = "\x02h2" }, true, 0, NULL },
+		{ { .min = TLS1_1_VERSION, .max = TLS1_1_VERSION, .tls12_suites = "ALL:@SECLEVEL=0" },
+		  false,
+		  70,
+		  NULL },
+		{ { .max = TLS1_2_VERSION, .tls12_suites = "ECDHE-ECDSA-AES256-GCM-SHA384" }, false, 40, NULL },
+		{ { .max = TLS1_2_VERSION, .tls12_suites = "ECDHE-ECDSA-AES128-GCM-SHA256" }, true, 0, NULL },
+		{ { .max = TLS1_2_VERSION, .tls12_suites = "ECDHE-ECDSA-CHACHA20-POLY1305" }, true, 0, NULL },
+	};
+	struct stage s;
+	(void)state;
+	stage_start(&s, roomy(), 1);
+	for (size_t i = 0; i < COUNT_OF(rows); i++) {
+		AUTO(buf_done) struct buf got = BUF_INIT(1 << 16);
+		struct wire w;
+		const unsigned char *alpn;
+		unsigned alpn_n;
+		if (wire_open(&w, s.port, &rows[i].opts) != rows[i].opens)
+			fail_msg("row %zu: opened %d", i, !rows[i].opens);
+		assert_int_equal(wire_alert(&w), rows[i].alert);
+		if (rows[i].opens) {
+			SSL_get0_alpn_selected(w.ssl, &alpn, &alpn_n);
+			assert_true(slice_eq(slice_of(alpn, alpn_n), slice_cstr(rows[i].alpn)));
+			assert_true(wire_puts(&w, GET("/close") "\r\n") && wire_read_all(&w, &got));
+			assert_int_equal(SSL_SESSION_has_ticket(SSL_get0_session(w.ssl)), 0);
+			/* both issuers are named */
+			assert_int_equal(sk_X509_NAME_num(SSL_get0_peer_CA_list(w.ssl)), 2);
+		}
+		wire_close(&w);
+	}
+	stage_stop(&s);
+}
+
+static void tls_settings(void **state)
+{
+	static const struct {
+		const char *suites[3];
+		int min, max;
+		const char *error; /* NULL: accepted */
+		int open_max;
+		bool opens;
+	} rows[] = {
+		{ { "TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384" }, 0, 0, NULL, TLS1_2_VERSION, true },
+		{ { "TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305", "TLS_AES_128_GCM_SHA256" },
+		  0,
+		  0,
+		  NULL,
+		  TLS1_2_VERSION,
+		  true },
+		{ { "TLS_ECDHE_RSA_WITH_RC4_128_SHA", "TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256" },
+		  0,
+		  0,
+		  NULL,
+		  TLS1_2_VERSION,
+		  true },
+		{ { "TLS_AES_256_GCM_SHA384" }, 0, 0, NULL, TLS1_2_VERSION, false },
+		{ { "TLS_AES_256_GCM_SHA384" }, 0, 0, NULL, TLS1_3_VERSION, true },
+		{ { NULL }, TLS1_3_VERSION, TLS1_3_VERSION, NULL, TLS1_2_VERSION, false },
+		{ { NULL }, TLS1_2_VERSION, TLS1_2_VERSION, NULL, TLS1_3_VERSION, true },
+		{ { "TLS_AES_256_GCM_SHA384" }, TLS1_2_VERSION, TLS1_2_VERSION, "maxVersion", 0, false },
+		{ { "TLS_FOO_WITH_BAR" }, 0, 0, "unknown cipher suite 'TLS_FOO_WITH_BAR'", 0, false },
+		{ { "ECDHE-ECDSA-AES128-GCM-SHA256" }, 0, 0, "unknown cipher suite", 0, false },
+		{ { "TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256", "" }, 0, 0, "unknown cipher suite ''", 0, false },
+		{ { "TLS_RSA_WITH_RC4_128_SHA" }, 0, 0, "none of the cipher suites is available", 0, false },
+		{ { NULL }, TLS1_3_VERSION, TLS1_2_VERSION, "minVersion is above maxVersion", 0, false },
+	};
+	(void)state;
+	for (size_t i = 0; i < COUNT_OF(rows); i++) {
+		struct listener_tls_conf conf = tls_conf();
+		struct error e = ERROR_INIT;
+		SSL_CTX *tls;
+		conf.suites = rows[i].suites;
+		while (conf.suites_n < 3 && rows[i].suites[conf.suites_n])
+			conf.suites_n++;
+		conf.min_version = rows[i].min;
+		conf.max_version = rows[i].max;
+		if (rows[i].error) {
+			assert_int_equal(listener_tls_new(&conf, &tls, &e), ST_INVALID);
+			if (!strstr(e.text, rows[i].error))
+				fail_msg("row %zu: %s", i, e.text);
+			continue;
+		}
+		struct stage s;
+		struct wire w;
+		stage_start_with(&s, roomy(), 1, "127.0.0.1:0", &conf);
+		if (wire_open(&w, s.port, &(struct wire_opts){ .max = rows[i].open_max, .tls12_suites = "ALL" }) !=
+		    rows[i].opens)
+			fail_msg("row %zu: opened %d", i, !rows[i].opens);
+		wire_close(&w);
+		stage_stop(&s);
+	}
+	struct listener_tls_conf conf = tls_conf();
+	struct error e = ERROR_INIT;
+	SSL_CTX *tls;
+	conf.key = pki.client.key;
+	assert_int_equal(listener_tls_new(&conf, &tls, &e), ST_INVALID);
+	assert_non_null(strstr(e.text, "do not belong together"));
+}
+
+/* -- many ----------------------------------------------------------------------------------------------------- */
+
+/* A place is free again soon after a connection ended; "soon" is when the listener's thread comes round. */
+static bool opens_in_the_end(struct wire *w, int port)
+{
+	for (int i = 0; i < 2000; i++) {
+		if (wire_open(w, port, NULL))
+			return true;
+		wire_close(w);
+	}
+	return false;
+}
+
+static void connection_caps(void **state)
+{
+	(void)state;
+	for (int per_address = 0; per_address < 2; per_address++) {
+		struct listener_limits limits = roomy();
+		struct stage s;
+		struct wire one, two, three;
+		char byte;
+		limits.connections = per_address ? 100 : 2;
+		limits.connections_per_address = per_address ? 2 : 0;
+		stage_start(&s, limits, 2);
+		assert_true(wire_open(&one, s.port, NULL));
+		assert_true(wire_open(&two, s.port, NULL));
+		int fd = wire_dial(s.port); /* the kernel accepts it; we do not */
+		assert_true(recv(fd, &byte, 1, 0) <= 0);
+		close(fd);
+		wait_for(&s, &s.refused, 1);
+		assert_non_null(strstr(s.why, per_address ? "from this address" : "too many connections"));
+		wire_close(&one);
+		assert_true(opens_in_the_end(&three, s.port));
+		wire_close(&three);
+		wire_close(&two);
+		stage_stop(&s);
+	}
+}
+
+enum { CROWD = 100, ROUNDS = 5 };
+
+static void a_crowd_that_stays(void **state)
+{
+	static struct wire crowd[CROWD];
+	struct stage s;
+	(void)state;
+	stage_start(&s, roomy(), 2);
+	for (int i = 0; i < CROWD; i++)
+		assert_true(wire_open(&crowd[i], s.port, &(struct wire_opts){ .cred = i % 2 ? &pki.client : NULL }));
+	for (int round = 0; round < ROUNDS; round++) {
+		for (int i = 0; i < CROWD; i++)
+			assert_true(wire_puts(&crowd[i], i % 3 ? GET("/all") "\r\n" : GET("/thread") "\r\n"));
+		for (int i = 0; i < CROWD; i++) {
+			AUTO(buf_done) struct buf got = BUF_INIT(1 << 16);
+			assert_true(wire_read_answer(&crowd[i], false, &got));
+			assert_has(&got, i % 3 == 0 ? "another thread" : i % 2 ? "peer=client" : "peer=none");
+		}
+	}
+	for (int i = 0; i < CROWD; i++)
+		wire_close(&crowd[i]);
+	wait_for(&s, &s.done, CROWD * ROUNDS);
+	assert_int_equal(s.handled, CROWD * ROUNDS);
+	stage_stop(&s);
+}
+
+/* -- stopping ------------------------------------------------------------------------------------------------- */
+
+static void *stop(void *listener)
+{
+	listener_stop(listener);
+	return NULL;
+}
+
+static void stopping_lets_requests_finish(void **state)
+{
+	struct stage s;
+	struct wire busy, idle, half;
+	pthread_t stopper;
+	AUTO(buf_done) struct buf got = BUF_INIT(1 << 16);
+	(void)state;
+	stage_start(&s, roomy(), 2);
+	assert_true(wire_open(&idle, s.port, NULL));
+	assert_true(wire_open(&busy, s.port, NULL));
+	assert_true(wire_puts(&busy, GET("/hold") "\r\n"));
+	assert_true(wire_open(&half, s.port, NULL));
+	assert_true(wire_puts(&half, GET("/half") "A: b\r\nExpect: x\r\n"));
+	assert_true(wire_puts(&idle, GET("/") "\r\n") && wire_read_answer(&idle, false, &got));
+	wait_for(&s, &s.held_n, 1);
+	buf_reset(&got);
+	assert_int_equal(pthread_create(&stopper, NULL, stop, s.l), 0);
+	assert_true(wire_read_all(&idle, &got)); /* close_notify: the stop has begun */
+	assert_int_equal(got.n, 0);
+	wire_close(&idle);
+	answer(s.held[0], 200, "finished");
+	assert_true(wire_read_all(&busy, &got));
+	assert_has(&got, "finished");
+	wire_close(&busy);
+	(void)wire_puts(
+		&half, "\r\n"); /* its head had begun, where the listener had read of it: served or closed, not stuck */
+	wire_drop(&half);
+	pthread_join(stopper, NULL);
+	assert_int_equal(wire_dial(s.port), -1);
+	assert_int_equal(s.freed, s.handled);
+	SSL_CTX_free(s.tls);
+}
+
+/* drain_ms is over: the connection is cut, and the handler's answer, later still, only frees its request. */
+static void stopping_does_not_wait_for_ever(void **state)
+{
+	struct listener_limits limits = roomy();
+	struct stage s;
+	struct wire w;
+	AUTO(buf_done) struct buf got = BUF_INIT(1 << 16);
+	(void)state;
+	limits.drain_ms = 50;
+	stage_start(&s, limits, 1);
+	assert_true(wire_open(&w, s.port, &(struct wire_opts){ .cred = &pki.client }));
+	assert_true(wire_puts(&w, GET("/hold") "\r\n"));
+	wait_for(&s, &s.held_n, 1);
+	listener_stop(s.l);
+	wire_read_all(&w, &got);
+	assert_int_equal(got.n, 0);
+	wire_close(&w);
+	assert_int_equal(s.done, 0);
+	assert_string_equal(request_path(s.held[0]), "/hold");
+	assert_string_equal(cert_facts(request_peer(s.held[0]))->common_name, "client");
+	answer(s.held[0], 200, "nobody listens");
+	assert_int_equal(s.freed, 1);
+	assert_int_equal(s.done, 0);
+	SSL_CTX_free(s.tls);
+}
+
+/* -- starting ------------------------------------------------------------------------------------------------- */
+
+static void addresses(void **state)
+{
+	struct stage s;
+	char taken[32];
+	const struct {
+		const char *address, *error;
+		enum status st;
+	} rows[] = {
+		{ taken, "bind: address already in use", ST_IO }, { "127.0.0.1", "missing port", ST_INVALID },
+		{ "127.0.0.1:x", "invalid port", ST_INVALID },    { "", "missing port", ST_INVALID },
+		{ "192.0.2.1:0", "192.0.2.1:0: bind: ", ST_IO },
+	};
+	(void)state;
+	stage_start(&s, roomy(), 1);
+	snprintf(taken, sizeof taken, "127.0.0.1:%d", s.port);
+	for (size_t i = 0; i < COUNT_OF(rows); i++) {
+		struct listener_conf conf = { .address = rows[i].address,
+			                      .threads = 1,
+			                      .limits = roomy(),
+			                      .clock = &clock_system,
+			                      .handler = handle,
+			                      .tls = give_tls,
+			                      .ctx = &s };
+		struct error e = ERROR_INIT;
+		struct listener *l;
+		assert_int_equal(listener_start(&conf, &l, &e), rows[i].st);
+		if (!strstr(e.text, rows[i].error))
+			fail_msg("row %zu: %s", i, e.text);
+	}
+	stage_stop(&s);
+}
+
+static void any_address_takes_ipv4(void **state)
+{
+	struct listener_tls_conf tls = tls_conf();
+	struct stage s;
+	struct wire w;
+	AUTO(buf_done) struct buf got = BUF_INIT(1 << 16);
+	(void)state;
+	stage_start_with(&s, roomy(), 1, ":0", &tls);
+	assert_true(wire_open(&w, s.port, NULL));
+	assert_true(wire_puts(&w, GET("/hold") "\r\n"));
+	wait_for(&s, &s.held_n, 1);
+	assert_memory_equal(request_remote(s.held[0]), "127.0.0.1:", 10);
+	assert_string_equal(request_protocol(s.held[0]), "HTTP/1.1");
+	answer(s.held[0], 200, "");
+	assert_true(wire_read_answer(&w, false, &got));
+	wire_close(&w);
+	stage_stop(&s);
+}
+
+static int make(void **state)
+{
+	(void)state;
+	pki_make(&pki);
+	return 0;
+}
+
+static int unmake(void **state)
+{
+	(void)state;
+	pki_done(&pki);
+	return 0;
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(answers),
+		cmocka_unit_test(request_id_is_a_uuid),
+		cmocka_unit_test(pipelining),
+		cmocka_unit_test(continues_when_asked),
+		cmocka_unit_test(half_close),
+		cmocka_unit_test(hostile_requests),
+		cmocka_unit_test(body_too_large),
+		cmocka_unit_test(refusal_behind_a_good_request),
+		cmocka_unit_test(plain_http),
+		cmocka_unit_test(slow_clients),
+		cmocka_unit_test(handshake_that_does_not_come),
+		cmocka_unit_test(handler_that_is_late),
+		cmocka_unit_test(clients_that_leave),
+		cmocka_unit_test(client_certificates),
+		cmocka_unit_test(peer_outlives_its_connection),
+		cmocka_unit_test(tls_terms),
+		cmocka_unit_test(tls_settings),
+		cmocka_unit_test(connection_caps),
+		cmocka_unit_test(a_crowd_that_stays),
+		cmocka_unit_test(stopping_lets_requests_finish),
+		cmocka_unit_test(stopping_does_not_wait_for_ever),
+		cmocka_unit_test(addresses),
+		cmocka_unit_test(any_address_takes_ipv4),
+	};
+	return cmocka_run_group_tests(tests, make, unmake);
+}
