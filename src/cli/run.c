@@ -90,7 +90,10 @@ static const char *from_defaults(void *ctx, const char *name)
 	struct invocation *inv = ctx;
 	if (!inv->defaults_read_) {
 		inv->defaults_read_ = true;
-		if (!load_defaults(inv, &inv->defaults_error_) && inv->defaults_.notes[0])
+		struct error e = ERROR_INIT;
+		if (load_defaults(inv, &e))
+			inv->defaults_error_ = e;
+		else if (inv->defaults_.notes[0])
 			dprintf(STDERR_FILENO, "%s\n", inv->defaults_.notes);
 	}
 	return defaults_get(&inv->defaults_, name);
