@@ -4,7 +4,8 @@
 BUILD_DIR=${BUILD_DIR:-$BATS_TEST_DIRNAME/../../build-test}
 BUILD_DIR=$(cd "$BUILD_DIR" && pwd)
 PATH="$BUILD_DIR:$PATH"
-unset STEPPATH STEP_CA_URL STEP_ROOT STEPDEBUG NO_COLOR CLICOLOR_FORCE
+[ -n "${CA_DIR:-}" ] || unset STEPPATH
+unset STEP_CA_URL STEP_ROOT STEPDEBUG NO_COLOR CLICOLOR_FORCE
 
 # ca_init DIR [flags of step ca init...]: a PKI below DIR (STEPPATH=DIR/step), password in DIR/password.txt.
 ca_init() {
