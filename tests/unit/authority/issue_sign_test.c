@@ -664,7 +664,6 @@ static void subject_template(void **state)
 	AUTO(testca_free_p) struct testca *t = testca_new(NULL);
 	AUTO(EVP_PKEY_free_p) EVP_PKEY *key = testca_key(KEY_EC, "P-256", 0);
 	AUTO(attempt_done) struct attempt r;
-	AUTO(buf_done) struct buf text = BUF_INIT(1024);
 	t->a->subject.country = text_dup(slice_cstr("DE"));
 	t->a->subject.organization = text_dup(slice_cstr("Acme"));
 	t->a->subject.common_name = text_dup(slice_cstr("unused"));
