@@ -130,13 +130,13 @@ static enum status unreadable(struct parse *p, size_t i, const char *type, const
 		AUTO(buf_done) struct buf names = BUF_INIT(512);
 		opt_names_join(o, &names);
 		return error_set(p->e, ST_USAGE, "could not parse %s as %s value for flag %s: invalid syntax",
-				 shown(o, text), type, buf_cstr(&names));
+		                 shown(o, text), type, buf_cstr(&names));
 	}
 	if (r->origin == ARGS_DEFAULTS)
 		return error_set(p->e, ST_INVALID, "invalid value '%s' for flag '--%s' in defaults.json",
-				 shown(o, text), o->name);
+		                 shown(o, text), o->name);
 	return error_set(p->e, ST_USAGE, "invalid %svalue \"%s\" for %s-%.*s: parse error", is_bool ? "boolean " : "",
-			 shown(o, text), is_bool ? "" : "flag ", SLICE_FMT(r->spelled));
+	                 shown(o, text), is_bool ? "" : "flag ", SLICE_FMT(r->spelled));
 }
 
 static enum status set_flag(struct parse *p, size_t i, const char *text)
@@ -161,7 +161,7 @@ static enum status list_append(struct parse *p, size_t i, const char *text)
 	struct text_list *l = field_at(p->a, i);
 	if (l->n == ARGS_LIST_MAX)
 		return error_set(p->e, ST_LIMIT, "flag '--%s' has more than %d values", row_at(p->s, i)->name,
-				 ARGS_LIST_MAX);
+		                 ARGS_LIST_MAX);
 	if ((l->n & (l->n - 1)) == 0) { /* full at every power of two */
 		const char **more = realloc(l->v, (l->n ? l->n * 2 : 1) * sizeof *more);
 		if (!more)
@@ -221,7 +221,7 @@ static enum status set_duration(struct parse *p, size_t i, const char *text)
 }
 
 static enum status (*const setters[])(struct parse *p, size_t i, const char *text) = {
-	[OPT_TYPE_FLAG] = set_flag, [OPT_TYPE_STR] = set_str,		[OPT_TYPE_LIST] = set_list,
+	[OPT_TYPE_FLAG] = set_flag, [OPT_TYPE_STR] = set_str,           [OPT_TYPE_LIST] = set_list,
 	[OPT_TYPE_INT] = set_int,   [OPT_TYPE_DURATION] = set_duration,
 };
 
@@ -248,7 +248,7 @@ static enum status check_choice(struct parse *p, size_t i, const char *text)
 	for (const char *c = o->choices; *c; c++)
 		buf_adds(&options, *c == ' ' ? ", " : (const char[]){ *c, '\0' });
 	return error_set(p->e, ST_INVALID, "invalid value '%s' for flag '--%s'; options are %s", shown(o, text),
-			 o->name, buf_cstr(&options));
+	                 o->name, buf_cstr(&options));
 }
 
 static enum status set_value(struct parse *p, size_t i, const char *text, enum args_origin origin)
@@ -257,7 +257,7 @@ static enum status set_value(struct parse *p, size_t i, const char *text, enum a
 	p->s->rows[i].origin = origin;
 	if (strlen(text) > ARGS_VALUE_MAX)
 		return error_set(p->e, ST_LIMIT, "the value of flag '--%s' is longer than %d bytes", o->name,
-				 ARGS_VALUE_MAX);
+		                 ARGS_VALUE_MAX);
 	enum status st = check_choice(p, i, text);
 	return st ? st : setters[o->type](p, i, text);
 }
@@ -294,7 +294,7 @@ static enum status check_forms(struct parse *p, size_t i, struct slice name)
 	if (slice_eq(early, late))
 		late = name;
 	return error_set(p->e, ST_USAGE, "Cannot use two forms of the same flag: %.*s %.*s", SLICE_FMT(late),
-			 SLICE_FMT(early));
+	                 SLICE_FMT(early));
 }
 
 /* One flag at *at, which moves to the last word that belongs to it. */
@@ -303,7 +303,7 @@ static enum status take_flag(struct parse *p, int argc, char *const argv[], int 
 	size_t i;
 	if (!w->name.n || w->name.p[0] == '-')
 		return error_set(p->e, ST_USAGE, "bad flag syntax: %.*s",
-				 (int)(w->name.n + (size_t)((const char *)w->name.p - argv[*at])), argv[*at]);
+		                 (int)(w->name.n + (size_t)((const char *)w->name.p - argv[*at])), argv[*at]);
 	if (!find_row(p, w->name, &i))
 		return error_set(p->e, ST_USAGE, "flag provided but not defined: -%.*s", SLICE_FMT(w->name));
 	enum status st = check_forms(p, i, w->name);
@@ -353,8 +353,8 @@ static enum status check_count(struct parse *p)
 		return ST_OK;
 	bool path = c->path[0], usage = c->usage && c->usage[0];
 	return error_set(p->e, ST_INVALID, "%s positional arguments were provided in '%s%s%s%s%s'",
-			 n < c->pos_min ? "not enough" : "too many", p->set->program, path ? " " : "", c->path,
-			 usage ? " " : "", usage ? c->usage : "");
+	                 n < c->pos_min ? "not enough" : "too many", p->set->program, path ? " " : "", c->path,
+	                 usage ? " " : "", usage ? c->usage : "");
 }
 
 /* ---- environment and defaults ---- */
@@ -392,6 +392,8 @@ static const char *from_defaults(const struct parse *p, const struct opt *o)
 static enum status take_sources(struct parse *p)
 {
 	enum status st = ST_OK;
+	if (p->source && p->source->line_read)
+		p->source->line_read(p->source->ctx, p->a->globals);
 	for (size_t i = 0; p->source && !st && i < p->s->own_n + p->s->global_n; i++) {
 		const struct opt *o = row_at(p->s, i);
 		if (p->s->rows[i].origin || o->flags & OPT_NO_ENV)
@@ -417,7 +419,7 @@ static enum status printable(struct error *e, enum status st)
 }
 
 enum status args_parse(const struct command_set *set, const struct command *c, int argc, char *const argv[],
-		       const struct args_source *source, struct args *ret, struct error *e)
+                       const struct args_source *source, struct args *ret, struct error *e)
 {
 	AUTO(args_done) struct args a = { 0 };
 	struct parse p = { .set = set, .c = c, .source = source, .a = &a, .e = e };

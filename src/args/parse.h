@@ -11,7 +11,10 @@ enum {
 	ARGS_VALUE_MAX = 1 << 20, /* bytes of one value */
 };
 
-struct args_source { /* either function may be NULL */
+struct args_source { /* each function may be NULL */
+	/* Called once, when the command line is read and before the others are asked: the global options so far (which file
+	 * holds the defaults). */
+	void (*line_read)(void *ctx, const void *globals);
 	const char *(*getenv)(void *ctx, const char *name);          /* NULL where unset */
 	const char *(*defaults)(void *ctx, const char *option_name); /* text of defaults.json's value; NULL where unset */
 	void *ctx;

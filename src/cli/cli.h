@@ -28,6 +28,7 @@ struct invocation {
 	/* the step path, once asked for */
 	struct buf base_, path_;
 	/* defaults.json, once asked for */
+	const char *config_; /* --config */
 	bool defaults_read_;
 	struct defaults defaults_;
 	struct error defaults_error_;

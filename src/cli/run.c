@@ -74,12 +74,17 @@ static const char *from_env(void *ctx, const char *name)
 	return getenv(name);
 }
 
+static void line_read(void *ctx, const void *globals)
+{
+	struct invocation *inv = ctx;
+	inv->config_ = ((const struct cli_globals *)globals)->config;
+}
+
 static enum status load_defaults(struct invocation *inv, struct error *e)
 {
-	const char *config = inv_globals(inv)->config;
 	AUTO(buf_done) struct buf path = BUF_INIT(1 << 16);
-	if (opt_is_set(config))
-		return defaults_load(config, &inv->defaults_, e);
+	if (opt_is_set(inv->config_))
+		return defaults_load(inv->config_, &inv->defaults_, e);
 	enum status st = inv_file(inv, "config/defaults.json", &path, e);
 	return st ? st : defaults_load(buf_cstr(&path), &inv->defaults_, e);
 }
@@ -102,7 +107,7 @@ static const char *from_defaults(void *ctx, const char *name)
 static int run(struct invocation *inv, int argc, char *const argv[])
 {
 	struct error e = ERROR_INIT;
-	struct args_source source = { from_env, from_defaults, inv };
+	struct args_source source = { line_read, from_env, from_defaults, inv };
 	enum status st = args_parse(inv->set, inv->command, argc, argv, &source, &inv->args, &e);
 	if (st == ST_USAGE)
 		return refuse_usage(inv, &e);

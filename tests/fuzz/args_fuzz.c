@@ -32,7 +32,7 @@ static const char *env(void *ctx, const char *name)
 static void check(const struct input *in, const struct command *c)
 {
 	struct error e = ERROR_INIT;
-	struct args_source src = { env, NULL, (void *)(uintptr_t)in };
+	struct args_source src = { NULL, env, NULL, (void *)(uintptr_t)in };
 	AUTO(args_done) struct args a = { 0 };
 	if (args_parse(&sample_set, c, in->argc, in->argv, &src, &a, &e)) {
 		assert(e.text[0]);

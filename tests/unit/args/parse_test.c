@@ -119,7 +119,7 @@ static const char *from_defaults(void *ctx, const char *name)
 
 static enum status parse(const char *const argv[], struct source *s, struct args *ret, struct error *e)
 {
-	struct args_source src = { from_env, from_defaults, s };
+	struct args_source src = { NULL, from_env, from_defaults, s };
 	return args_parse(&sample_set, sample_renew, count(argv), words(argv), s ? &src : NULL, ret, e);
 }
 
@@ -350,11 +350,11 @@ static void hides_secrets(void **state)
 		assert_non_null(strstr(e.text, "not shown"));
 	}
 	struct source sources[] = { { .env = { { "STEP_PIN", "hunter2" } } },
-				    { .defaults = { { "pin", "hunter2" } } } };
+		                    { .defaults = { { "pin", "hunter2" } } } };
 	for (size_t i = 0; i < COUNT_OF(sources); i++) {
 		struct error e = ERROR_INIT;
 		AUTO(args_done) struct args a = { 0 };
-		struct args_source src = { from_env, from_defaults, &sources[i] };
+		struct args_source src = { NULL, from_env, from_defaults, &sources[i] };
 		assert_int_not_equal(args_parse(&sample_set, &c, 0, NULL, &src, &a, &e), ST_OK);
 		assert_null(strstr(e.text, "hunter2"));
 	}
@@ -375,6 +375,30 @@ static void remembers_the_origin(void **state)
 	assert_int_equal(args_origin(&a, "output-file"), ARGS_UNSET);
 	assert_true(args_given(&a, "out"));
 	assert_false(args_given(&a, "nosuch"));
+}
+
+static void keep_config(void *ctx, const void *globals)
+{
+	*(const char **)ctx = ((const struct sample_globals *)globals)->config;
+}
+
+/* The defaults of `--config FILE` can only be found once FILE is known. */
+static const char *config_decides(void *ctx, const char *name)
+{
+	const char *config = *(const char **)ctx;
+	return config && !strcmp(config, "other.json") && !strcmp(name, "out") ? "from-other" : NULL;
+}
+
+static void tells_the_globals_first(void **state)
+{
+	(void)state;
+	const char *argv[] = W("ca", "renew", "a", "b", "--config", "other.json");
+	const char *config = NULL;
+	struct args_source src = { keep_config, NULL, config_decides, &config };
+	struct error e = ERROR_INIT;
+	AUTO(args_done) struct args a = { 0 };
+	assert_int_equal(args_parse(&sample_set, sample_renew, 6, words(argv), &src, &a, &e), ST_OK);
+	assert_string_equal(((struct renew_args *)a.values)->out, "from-other");
 }
 
 static void bounds_lists(void **state)
@@ -434,6 +458,7 @@ int main(void)
 		cmocka_unit_test(hides_secrets),
 		cmocka_unit_test(remembers_the_origin),
 		cmocka_unit_test(bounds_lists),
+		cmocka_unit_test(tells_the_globals_first),
 		cmocka_unit_test(survives_no_memory),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
