@@ -80,7 +80,7 @@ static enum status token_use(struct db *db, const struct change *c, bool *ret_us
 
 struct descent {
 	int64_t line, generation;
-	bool closed;
+	bool closed, known; /* known: the parent's row is here */
 };
 
 /* The line of this name, opened where nobody knew it (the parent was imported, or its row pruned). */
@@ -125,6 +125,7 @@ static enum status descent_find(struct db *db, const struct change *c, struct de
 			ret->line = query_get_int(&q, 0);
 			ret->generation = query_get_int(&q, 1) + 1;
 			ret->closed = query_get_int(&q, 2);
+			ret->known = true;
 			return ST_OK;
 		}
 	}
@@ -133,7 +134,7 @@ static enum status descent_find(struct db *db, const struct change *c, struct de
 }
 
 static enum status cert_add(struct db *db, const struct change *c, const struct descent *d, bool *ret_added,
-			    struct error *e)
+                            struct error *e)
 {
 	const struct cert_row *r = &c->cert;
 	AUTO(query_done) struct query q = query_of(db, SQL_CERT_ADD);
@@ -152,6 +153,7 @@ static enum status cert_add(struct db *db, const struct change *c, const struct 
 	query_int(&q, d->line);
 	query_int(&q, d->generation);
 	query_int(&q, r->created.s);
+	query_int(&q, c->kind != CHANGE_RENEW || !d->known);
 	return query_row(&q, ret_added, e);
 }
 
@@ -219,11 +221,11 @@ static enum status revocation_add(struct db *db, const struct revocation *r, boo
 }
 
 static enum status revoke(struct db *db, const struct change *c, bool keeps_revocations, enum outcome *ret,
-			  struct error *e)
+                          struct error *e)
 {
 	bool added = false;
 	const struct revocation r = { c->serial, c->reason, c->provisioner_id, c->token_id, c->reason_code,
-				      c->mtls,	 c->at };
+		                      c->mtls,   c->at };
 	if (keeps_revocations && revocation_add(db, &r, &added, e))
 		return e->status;
 	*ret = !keeps_revocations ? OUTCOME_UNSUPPORTED : added ? OUTCOME_DONE : OUTCOME_ALREADY_REVOKED;
@@ -231,7 +233,7 @@ static enum status revoke(struct db *db, const struct change *c, bool keeps_revo
 }
 
 static enum status decide(struct db *db, const struct change *c, bool keeps_revocations, enum outcome *ret,
-			  struct error *e)
+                          struct error *e)
 {
 	bool used = false, own = false, cleared;
 	if (c->token_id && token_use(db, c, &used, &own, e))
@@ -255,7 +257,7 @@ static enum status step(struct db *db, enum sql id, struct error *e)
 }
 
 enum status apply_change(struct db *db, const struct change *c, bool keeps_revocations, enum outcome *ret,
-			 struct error *e)
+                         struct error *e)
 {
 	enum outcome outcome = OUTCOME_COUNT;
 	if (change_check(c, e) || step(db, SQL_SAVEPOINT, e))
@@ -274,7 +276,7 @@ enum status apply_change(struct db *db, const struct change *c, bool keeps_revoc
 }
 
 enum status apply_revocation(struct db *db, const char *serial, int reason_code, const char *reason, struct wall at,
-			     bool *ret_new, struct error *e)
+                             bool *ret_new, struct error *e)
 {
 	const struct revocation r = { .serial = serial, .reason = reason, .reason_code = reason_code, .at = at };
 	if (!serial_ok(serial))

@@ -4,7 +4,7 @@
 
 enum {
 	BUSY_MS = 5000, /* how long another program's lock (sqlite3, a backup) is waited for */
-	CACHE_WRITER_KIB = 4096,
+	CACHE_WRITER_KIB = 8192,
 	CACHE_READER_KIB = 256,
 	WAL_KEEP_BYTES = 32 << 20, /* a log that grew beyond is cut back to this */
 };
@@ -35,11 +35,11 @@ static const char *const sql_text[] = {
 		" c.not_before, c.not_after, c.granted_s, c.parent, l.serial, c.generation, c.created"
 		" FROM certs c JOIN lines l ON l.id = c.line WHERE c.serial = ?1",
 	[SQL_CERT_DER] = "SELECT der FROM certs WHERE serial = ?1",
-	[SQL_CERT_ADD] =
-		"INSERT INTO certs (serial, der, subject, sans, provisioner_id, provisioner_name,"
-		" provisioner_type, key_fp, not_before, not_after, granted_s, parent, line, generation, created)"
-		" VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15)"
-		" ON CONFLICT DO NOTHING RETURNING 1",
+	[SQL_CERT_ADD] = "INSERT INTO certs (serial, der, subject, sans, provisioner_id, provisioner_name,"
+			 " provisioner_type, key_fp, not_before, not_after, granted_s, parent, line, generation, "
+	                 "created, new_key)"
+			 " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16)"
+			 " ON CONFLICT DO NOTHING RETURNING 1",
 
 	/* The policy is in prune.c. */
 	[SQL_PRUNE_TOKENS] =
@@ -93,7 +93,7 @@ enum status db_fail(struct db *db, int rc, struct error *e)
 			return error_os(e, os, "%s", meanings[i].text);
 		if (disk || meanings[i].st == ST_CONFLICT)
 			return error_set(e, meanings[i].st, "%s (%s)", meanings[i].text,
-					 disk ? sqlite3_errstr(rc) : sqlite3_errmsg(db->h));
+			                 disk ? sqlite3_errstr(rc) : sqlite3_errmsg(db->h));
 		return error_set(e, meanings[i].st, "%s", meanings[i].text);
 	}
 	return error_set(e, ST_IO, "SQLite: %s (%d)", db && db->h ? sqlite3_errmsg(db->h) : sqlite3_errstr(rc), rc);
@@ -144,9 +144,9 @@ enum status db_new(const char *path, enum db_role role, struct db **ret, struct 
 		return db_fail(db, rc, e);
 	char sql[160];
 	snprintf(sql, sizeof(sql),
-		 "PRAGMA cache_size = -%d; PRAGMA temp_store = MEMORY; PRAGMA cell_size_check = ON;%s",
-		 role == DB_WRITER ? CACHE_WRITER_KIB : CACHE_READER_KIB,
-		 role == DB_WRITER ? "" : "PRAGMA query_only = ON;");
+	         "PRAGMA cache_size = -%d; PRAGMA temp_store = MEMORY; PRAGMA cell_size_check = ON;%s",
+	         role == DB_WRITER ? CACHE_WRITER_KIB : CACHE_READER_KIB,
+	         role == DB_WRITER ? "" : "PRAGMA query_only = ON;");
 	if (db_exec(db, sql, e))
 		return e->status;
 	if (role == DB_WRITER)
@@ -205,7 +205,7 @@ enum status db_number(struct db *db, const char *sql, int64_t *ret, struct error
 enum status db_checkpoint(struct db *db, bool whole, struct error *e)
 {
 	int rc = sqlite3_wal_checkpoint_v2(db->h, NULL, whole ? SQLITE_CHECKPOINT_TRUNCATE : SQLITE_CHECKPOINT_PASSIVE,
-					   NULL, NULL);
+	                                   NULL, NULL);
 	/* Busy: a reader of another program still needs the log. What could be brought over was. */
 	return rc && (rc & 0xff) != SQLITE_BUSY ? db_fail(db, rc, e) : ST_OK;
 }
@@ -215,7 +215,7 @@ struct query query_of(struct db *db, enum sql id)
 	struct query q = { .db = db };
 	if (!db->statements[id])
 		q.rc = sqlite3_prepare_v3(db->h, sql_text[id], -1, SQLITE_PREPARE_PERSISTENT, &db->statements[id],
-					  NULL);
+		                          NULL);
 	q.s = db->statements[id];
 	return q;
 }

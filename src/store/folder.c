@@ -53,9 +53,9 @@ static enum status lock_take(int fd, const char *folder, struct error *e)
 		struct error unreadable;
 		if (n <= 0 || num_parse(slice_trim(slice_of(text, (size_t)n)), 1, INT32_MAX, &pid, &unreadable))
 			return error_set(e, ST_CONFLICT, "the database in %s is held by another process; stop it first",
-					 folder);
+			                 folder);
 		return error_set(e, ST_CONFLICT, "the database in %s is held by process %d; stop it first", folder,
-				 (int)pid);
+		                 (int)pid);
 	}
 	char text[PID_TEXT];
 	int n = snprintf(text, sizeof(text), "%d\n", (int)getpid());

@@ -52,7 +52,7 @@ struct doomed {
 
 /* Looks at the next expired certificates; the cursor ends behind the last one that was looked at. */
 static enum status prune_look(struct db *db, int64_t open_before, int64_t closed_before, struct prune_cursor *c,
-			      struct doomed *d, bool *ret_more, struct error *e)
+                              struct doomed *d, bool *ret_more, struct error *e)
 {
 	AUTO(query_done) struct query q = query_of(db, SQL_PRUNE_LOOK);
 	query_int(&q, c->not_after);
@@ -93,7 +93,7 @@ static enum status delete_row(struct db *db, enum sql id, int64_t key, int64_t *
 }
 
 static enum status prune_certs(struct db *db, int64_t open_before, int64_t closed_before, struct prune_cursor *c,
-			       int64_t *removed, bool *ret_more, struct error *e)
+                               int64_t *removed, bool *ret_more, struct error *e)
 {
 	struct doomed d = { 0 };
 	*ret_more = false;
@@ -110,7 +110,7 @@ static enum status prune_certs(struct db *db, int64_t open_before, int64_t close
 }
 
 static enum status prune_rows(struct db *db, const struct prune_rule *rule, struct wall now, struct prune_cursor *c,
-			      int64_t *removed, bool *ret_more, struct error *e)
+                              int64_t *removed, bool *ret_more, struct error *e)
 {
 	int64_t kept = cutoff(now, rule->keep_expired_s), renewable = cutoff(now, rule->renewable_after_expiry_s);
 	if (prune_older(db, SQL_PRUNE_TOKENS, cutoff(now, TOKEN_LEEWAY_S + TOKEN_GRACE_S), removed, e))
@@ -125,7 +125,7 @@ static enum status prune_rows(struct db *db, const struct prune_rule *rule, stru
 }
 
 enum status prune_step(struct db *db, const struct prune_rule *rule, struct wall now, struct prune_cursor *c,
-		       int64_t *ret_removed, bool *ret_more, struct error *e)
+                       int64_t *ret_removed, bool *ret_more, struct error *e)
 {
 	struct prune_cursor next = c->sweeping ? *c : (struct prune_cursor){ .sweeping = true, .not_after = INT64_MIN };
 	int64_t removed = 0;

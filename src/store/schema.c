@@ -26,6 +26,7 @@ static const char *const steps[] = {
 	      " provisioner_name TEXT NOT NULL,"
 	      " provisioner_type INTEGER NOT NULL,"
 	      " key_fp BLOB NOT NULL,"
+	      " new_key INTEGER NOT NULL," /* 0: its parent's, whose row is here */
 	      " not_before INTEGER NOT NULL,"
 	      " not_after INTEGER NOT NULL,"
 	      " granted_s INTEGER NOT NULL,"
@@ -37,7 +38,9 @@ static const char *const steps[] = {
 	      ") STRICT;"
 	      "CREATE INDEX certs_line ON certs (line, not_after);"
 	      "CREATE INDEX certs_not_after ON certs (not_after);"
-	      "CREATE INDEX certs_key ON certs (key_fp);"
+	      /* Renewals keep their key, and the first of their line with it stays as long as they do: one entry is
+	       * enough, and none is written on the path that runs most. */
+	      "CREATE INDEX certs_key ON certs (key_fp) WHERE new_key = 1;"
 	      "CREATE TABLE revocations ("
 	      " serial TEXT NOT NULL UNIQUE,"
 	      " reason_code INTEGER NOT NULL,"
@@ -103,12 +106,12 @@ static enum status schema_steps(struct db *db, struct wall now, struct error *e)
 	char sql[192];
 	if (version == 0) {
 		snprintf(sql, sizeof(sql), "INSERT INTO meta VALUES (1, lower(hex(randomblob(16))), %lld)",
-			 (long long)now.s);
+		         (long long)now.s);
 		if (db_exec(db, sql, e))
 			return e->status;
 	}
 	snprintf(sql, sizeof(sql), "PRAGMA application_id = %d; PRAGMA user_version = %zu", APPLICATION_ID,
-		 COUNT_OF(steps));
+	         COUNT_OF(steps));
 	return db_exec(db, sql, e);
 }
 

@@ -346,7 +346,7 @@ static enum status import_task(struct store *s, void *ctx, struct error *e)
 }
 
 enum status store_import_revocations(struct store *s, const struct store_revocation *v, size_t n, size_t *ret_new,
-				     struct error *e)
+                                     struct error *e)
 {
 	if (s->kind == STORE_MEMORY)
 		return error_set(e, ST_DENIED, "a database in memory keeps no revocations; set db in ca.json");

@@ -3,13 +3,13 @@
 #include "base/macros.h"
 
 /* What the database knows before the rows below: a closed line, a certificate of it, and a blocked key. */
-static const char before[] = "INSERT INTO lines (id, serial, closed_at) VALUES (70, '700', 1);"
-			     "INSERT INTO certs (serial, subject, sans, provisioner_id, provisioner_name, "
-			     "provisioner_type, key_fp, not_before,"
-			     " not_after, granted_s, parent, line, generation, created, der)"
-			     " VALUES ('701', '', '', '', '', 0, x'00', 0, 9999999999, 0, NULL, 70, 3, 0, x'00');"
-			     "INSERT INTO blocked_keys (key_fp, reason, blocked_at)"
-			     " VALUES (CAST('BBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBB' AS BLOB), 'leaked', 1);";
+static const char before[] =
+	"INSERT INTO lines (id, serial, closed_at) VALUES (70, '700', 1);"
+	"INSERT INTO certs (serial, subject, sans, provisioner_id, provisioner_name, provisioner_type, key_fp, new_key,"
+	" not_before, not_after, granted_s, parent, line, generation, created, der)"
+	" VALUES ('701', '', '', '', '', 0, x'00', 1, 0, 9999999999, 0, NULL, 70, 3, 0, x'00');"
+	"INSERT INTO blocked_keys (key_fp, reason, blocked_at)"
+	" VALUES (CAST('BBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBB' AS BLOB), 'leaked', 1);";
 
 /* Each row stands on the rows above it. */
 static const struct row {
@@ -107,6 +107,8 @@ static const struct {
 	{ "SELECT ifnull(parent, 'none') || ' ' || generation FROM certs WHERE serial = '100'", "none 0" },
 	{ "SELECT hex(substr(key_fp, 1, 2)) FROM certs WHERE serial = '120'", "4E4E" },
 	{ "SELECT length(der) FROM certs WHERE serial = '100'", "900" },
+	{ "SELECT group_concat(serial) FROM (SELECT serial FROM certs WHERE new_key = 1 ORDER BY serial)",
+	  "100,102,104,105,115,116,120,701" },
 	{ "SELECT reason_code || ' ' || reason || ' ' || provisioner || ' ' || mtls || ' ' || token || ' ' || "
 	  "revoked_at"
 	  " || ' ' || not_after FROM revocations WHERE serial = '110'",

@@ -10,6 +10,12 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* PERENNIAL_TORTURE: every point, instead of a sample that the seed draws. */
+static bool torture(void)
+{
+	return getenv("PERENNIAL_TORTURE") != NULL;
+}
+
 static const struct {
 	const char *name;
 	unsigned kinds, times;
@@ -161,7 +167,7 @@ static void test_open(void **state)
 }
 
 /* Certificates so long that the log is brought into the database every few dozen; the disk fails somewhere. */
-enum { LONG_DEEDS = 90, LONG_DER = 200000 };
+enum { LONG_DEEDS = 60, LONG_DER = 200000 };
 
 static void long_run(struct world *w, struct deed *d)
 {
@@ -178,9 +184,9 @@ static void test_checkpoint(void **state)
 	(void)state;
 	uint64_t seed = seed_start("store/fault checkpoint");
 	static struct deed d[LONG_DEEDS];
-	for (int round = 0; round < 24; round++) {
+	for (int round = 0; round < (torture() ? 100 : 8); round++) {
 		size_t row = seed_next(&seed) % COUNT_OF(faults);
-		unsigned span = faults[row].kinds == FAULT_WRITE ? 14000 : faults[row].kinds == FAULT_SYNC ? 100 : 4;
+		unsigned span = faults[row].kinds == FAULT_WRITE ? 9000 : faults[row].kinds == FAULT_SYNC ? 70 : 4;
 		unsigned n = 1 + (unsigned)(seed_next(&seed) % span);
 		struct world *w = world_begin(STORE_SQLITE);
 		world_open(w);
@@ -238,10 +244,10 @@ static void test_power_cut(void **state)
 {
 	(void)state;
 	uint64_t seed = seed_start("store/fault power cut");
-	for (int i = 0; i < 60; i++)
+	for (int i = 0; i < (torture() ? 500 : 40); i++)
 		power_cut(&seed, 0, 600);
-	for (int i = 0; i < 16; i++)
-		power_cut(&seed, LONG_DER, 12000);
+	for (int i = 0; i < (torture() ? 60 : 5); i++)
+		power_cut(&seed, LONG_DER, 8000);
 }
 
 /* --- memory ------------------------------------------------------------------------------------------------------- */
@@ -321,13 +327,19 @@ static bool nomem_at(enum store_kind kind, unsigned n)
 	return struck;
 }
 
+static void nomem_everywhere(enum store_kind kind, uint64_t *seed)
+{
+	unsigned stride = torture() ? 1 : 16;
+	for (unsigned n = 1; nomem_at(kind, n); n += n < 40 ? 1 : 1 + (unsigned)(seed_next(seed) % stride))
+		;
+}
+
 static void test_nomem(void **state)
 {
 	(void)state;
-	for (unsigned n = 1; nomem_at(STORE_SQLITE, n); n++)
-		;
-	for (unsigned n = 1; nomem_at(STORE_MEMORY, n); n++)
-		;
+	uint64_t seed = seed_start("store/fault memory");
+	nomem_everywhere(STORE_SQLITE, &seed);
+	nomem_everywhere(STORE_MEMORY, &seed);
 }
 
 int main(void)
