@@ -78,8 +78,13 @@ enum status jsonio_parse(struct slice in, enum jsonio_mode mode, json_t **ret, s
 		json_decref(v);
 		return error_nomem(e);
 	}
-	if (!v)
+	if (!v) {
+		/* "... near '"s3cret"'": the text may be a configuration with a password in it, or a private key. */
+		char *quote = strstr(why.text, " near '");
+		if (quote)
+			*quote = '\0';
 		return error_set(e, ST_INVALID, "not JSON: line %d, column %d: %s", why.line, why.column, why.text);
+	}
 	*ret = v;
 	return ST_OK;
 }

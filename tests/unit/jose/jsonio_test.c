@@ -65,6 +65,19 @@ static void refuses(void **state)
 	assert_st(ST_INVALID, jsonio_parse(SLICE_LIT("\"a\0b\""), JSONIO_STRICT, &v, &e));
 }
 
+static void errors_do_not_quote(void **state)
+{
+	static const char *const rows[] = { "{\"password\":\"s3cret\" x}", "{\"a\":\"s3cret", "[s3cret]",
+		                            "{\"s3cret\":1,\"s3cret\":2}", "\"s3cret\" \"s3cret\"" };
+	struct error e = ERROR_INIT;
+	(void)state;
+	for (size_t i = 0; i < COUNT_OF(rows); i++) {
+		json_t *v = NULL;
+		assert_st(ST_INVALID, jsonio_parse(slice_cstr(rows[i]), JSONIO_STRICT, &v, &e));
+		assert_null(strstr(e.text, "s3cret"));
+	}
+}
+
 static void first_value_only(void **state)
 {
 	static const char *const rows[] = { "{\"a\":1}", "{\"a\":1} ", "{\"a\":1}garbage", "{\"a\":1}{\"a\":2",
@@ -282,9 +295,16 @@ static void out_of_memory(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(refuses),       cmocka_unit_test(first_value_only), cmocka_unit_test(depth),
-		cmocka_unit_test(size),          cmocka_unit_test(writes),           cmocka_unit_test(writes_indented),
-		cmocka_unit_test(cannot_write),  cmocka_unit_test(fields),           cmocka_unit_test(utf8),
+		cmocka_unit_test(refuses),
+		cmocka_unit_test(errors_do_not_quote),
+		cmocka_unit_test(first_value_only),
+		cmocka_unit_test(depth),
+		cmocka_unit_test(size),
+		cmocka_unit_test(writes),
+		cmocka_unit_test(writes_indented),
+		cmocka_unit_test(cannot_write),
+		cmocka_unit_test(fields),
+		cmocka_unit_test(utf8),
 		cmocka_unit_test(out_of_memory),
 	};
 	return cmocka_run_group_tests_name("jsonio", tests, NULL, NULL);
