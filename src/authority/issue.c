@@ -1,5 +1,6 @@
 #include "authority/issue_internal.h"
 
+#include "authority/constraints.h"
 #include "crypto/keys.h"
 #include "x509/name.h"
 #include "x509/profile.h"
@@ -88,14 +89,19 @@ bool issue_clamp(const struct authority *a, struct wall now, struct validity *va
 
 /* --- writing ------------------------------------------------------------------------------------------------------ */
 
-enum status issue_write(const struct authority *a, struct cert_draft *d, struct cert **ret, struct error *e)
+enum status issue_write(const struct authority *a, struct cert_draft *d, struct cert **ret, struct verdict *v,
+                        struct error *e)
 {
 	AUTO(buf_done) struct buf der = BUF_INIT(CERT_MAX);
+	AUTO(cert_unref_p) struct cert *cert = NULL;
 	enum status st;
 	d->issuer = issuer_facts(a)->subject;
-	if ((st = cert_write(d, a->signer, &der, e)))
+	if ((st = cert_write(d, a->signer, &der, e)) || (st = cert_parse(buf_slice(&der), &cert, e)))
 		return st;
-	return cert_parse(buf_slice(&der), ret, e);
+	if ((st = constraints_check(a, cert, v, e)) || v->refusal)
+		return st;
+	*ret = TAKE(cert);
+	return ST_OK;
 }
 
 static enum status name_provisioner(struct cert_row *row, const struct provisioner *p, struct error *e)
@@ -169,6 +175,7 @@ enum status issue_listener(const struct authority *a, EVP_PKEY *key, struct wall
 	AUTO(buf_done) struct buf extensions = BUF_INIT(CERT_MAX);
 	struct name_attrs names = { .common_name = a->listener_common_name };
 	struct validity val = { 0 };
+	struct verdict v = VERDICT_GRANTED;
 	enum status st;
 
 	if ((st = listener_validity(a, now, &val, e)) || (st = listener_sans(a, &sans, e)))
@@ -186,5 +193,6 @@ enum status issue_listener(const struct authority *a, EVP_PKEY *key, struct wall
 		                .not_before = val.not_before,
 		                .not_after = val.not_after,
 		                .extensions = buf_slice(&extensions) };
-	return issue_write(a, &d, ret, e);
+	st = issue_write(a, &d, ret, &v, e);
+	return st || !v.refusal ? st : error_set(e, ST_DENIED, "%s: %s", v.reason, v.remedy);
 }

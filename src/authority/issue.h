@@ -58,6 +58,7 @@ MUST_USE enum status issue_renewed(const struct authority *a, const struct cert 
 				   struct issued *ret, struct verdict *v, struct error *e);
 
 /* The CA's own listener certificate (§5.1): new P-256 key, CN, dnsNames as SANs, now-1min .. now+24h clamped.
- * ST_EXPIRED: the issuer has expired; ST_INVALID: a name that no certificate can hold. */
+ * ST_EXPIRED: the issuer has expired; ST_INVALID: a name that no certificate can hold; ST_DENIED: a name that the
+ * issuer's name constraints do not permit. */
 MUST_USE enum status issue_listener(const struct authority *a, EVP_PKEY *key, struct wall now,
 				    const uint8_t serial[ISSUE_SERIAL_BYTES], struct cert **ret, struct error *e);

@@ -15,8 +15,10 @@ MUST_USE enum status issue_check_key(const struct csr *csr, struct verdict *v, s
 /* Fills val->not_after. Refuses where the issuer has expired, or ends before the certificate would begin. */
 bool issue_clamp(const struct authority *a, struct wall now, struct validity *val, struct verdict *v);
 
-/* Writes and signs; the draft's issuer is filled in here. */
-MUST_USE enum status issue_write(const struct authority *a, struct cert_draft *d, struct cert **ret, struct error *e);
+/* Writes and signs; the draft's issuer is filled in here. What the issuer's name constraints do not permit is refused.
+ */
+MUST_USE enum status issue_write(const struct authority *a, struct cert_draft *d, struct cert **ret, struct verdict *v,
+                                 struct error *e);
 
 /* The change that must be durable before cert leaves: the row of the first of a line. Takes nothing. */
 MUST_USE enum status issue_change(enum change_kind kind, const struct cert *cert, const struct provisioner *prov,

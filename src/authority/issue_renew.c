@@ -33,7 +33,7 @@ static bool check_unprovisioned(const struct authority *a, bool by_token, struct
 		verdict_advise(v, "renew it over TLS with the certificate itself, or get a new one");
 	} else if (!a->renew_without_provisioner) {
 		verdict_refuse(v, REFUSAL_UNAUTHORIZED, "the certificate carries no provisioner information");
-		verdict_advise(v, "allow it by the setting for renewal without provisioner in ca.json, or get a new "
+		verdict_advise(v, "set authority.renewWithoutProvisioner in ca.json, or get a new "
 		                  "certificate with a token");
 	}
 	return !v->refusal;
@@ -140,7 +140,7 @@ static void put_into_line(struct cert_row *row, const struct cert_facts *parent,
 
 static enum status write_renewed(const struct authority *a, const struct cert *parent, const struct csr *csr,
                                  const struct validity *val, const uint8_t serial[ISSUE_SERIAL_BYTES],
-                                 struct cert **ret, struct error *e)
+                                 struct cert **ret, struct verdict *v, struct error *e)
 {
 	AUTO(buf_done) struct buf extensions = BUF_INIT(CERT_MAX);
 	const struct cert_facts *f = cert_facts(parent);
@@ -154,7 +154,7 @@ static enum status write_renewed(const struct authority *a, const struct cert *p
 		                .not_before = val->not_before,
 		                .not_after = val->not_after,
 		                .extensions = buf_slice(&extensions) };
-	return issue_write(a, &d, ret, e);
+	return issue_write(a, &d, ret, v, e);
 }
 
 enum status issue_renewed(const struct authority *a, const struct cert *parent, const struct parent_facts *facts,
@@ -171,7 +171,7 @@ enum status issue_renewed(const struct authority *a, const struct cert *parent, 
 		return st;
 	if (!renewed_validity(a, cert_facts(parent), facts, now, &val, v))
 		return ST_OK;
-	if ((st = write_renewed(a, parent, csr, &val, serial, &out.cert, e)))
+	if ((st = write_renewed(a, parent, csr, &val, serial, &out.cert, v, e)) || v->refusal)
 		return st;
 	if ((st = issue_change(csr ? CHANGE_REKEY : CHANGE_RENEW, out.cert, prov, &val, now, &out.change, e)))
 		return st;

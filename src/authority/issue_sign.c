@@ -299,7 +299,7 @@ static enum status write_leaf(const struct authority *a, const struct authorizat
 		                .not_before = val->not_before,
 		                .not_after = val->not_after,
 		                .extensions = buf_slice(&extensions) };
-	return issue_write(a, &d, ret, e);
+	return issue_write(a, &d, ret, v, e);
 }
 
 enum status issue_sign(const struct authority *a, const struct authorization *auth, const struct sign_request *req,

@@ -19,7 +19,7 @@ enum refusal {
 /* How a message is put on the wire (spec/server.md §0.1): empty, the status's stock sentence; bare, the message as it
  * stands; else framed, "The request could not be completed: MESSAGE." for MALFORMED and "The request was forbidden by
  * the certificate authority: MESSAGE." for FORBIDDEN. The other refusals have no frame, so verdict_tell makes them
- * bare. */
+ * bare; the one FORBIDDEN text that the peer sends without a frame (name constraints) sets it by hand. */
 struct verdict {
 	enum refusal refusal;
 	bool bare;

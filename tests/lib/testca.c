@@ -5,6 +5,7 @@
 #include "crypto/pem.h"
 #include "jose/auto.h"
 #include "x509/certwriter.h"
+#include "x509/der.h"
 #include "x509/name.h"
 #include "x509/profile.h"
 
@@ -46,9 +47,21 @@ struct ca_draft {
 	EVP_PKEY *key, *signing_key;
 	const struct cert *issuer; /* NULL: itself */
 	int path_len;
+	const char *permitted_dns;
 	uint8_t serial;
 	struct wall not_before, not_after;
 };
+
+/* NameConstraints ::= SEQUENCE { permittedSubtrees [0] { SEQUENCE { base [2] dNSName } } } */
+static void add_name_constraint(struct buf *out, const char *dns)
+{
+	AUTO(buf_done) struct buf value = BUF_INIT(512);
+	der_add(&value, 0x82, slice_cstr(dns));
+	der_wrap(&value, 0, DER_SEQUENCE);
+	der_wrap(&value, 0, 0xa0);
+	der_wrap(&value, 0, DER_SEQUENCE);
+	ext_add(out, "2.5.29.30", true, buf_slice(&value));
+}
 
 static struct cert *make_ca(const struct ca_draft *d)
 {
@@ -68,6 +81,8 @@ static struct cert *make_ca(const struct ca_draft *d)
 	must(name_encode(&names, &subject, &e));
 	must(key_spki(d->key, &spki, &e));
 	must(profile_ca(buf_slice(&spki), d->path_len, issuer ? issuer->subject_key_id : SLICE_NONE, &extensions, &e));
+	if (d->permitted_dns)
+		add_name_constraint(&extensions, d->permitted_dns);
 	struct cert_draft draft = { .serial = slice_of(&d->serial, 1),
 		                    .issuer = issuer ? issuer->subject : buf_slice(&subject),
 		                    .subject = buf_slice(&subject),
@@ -94,6 +109,7 @@ static void make_cas(struct testca *t, const struct testca_opts *o)
 	                                      .key = t->root_key,
 	                                      .signing_key = t->root_key,
 	                                      .path_len = 1,
+	                                      .permitted_dns = o->root_permitted_dns,
 	                                      .serial = 1,
 	                                      .not_before = begin,
 	                                      .not_after = { TESTCA_NOW.s + 20 * year_s } });
@@ -102,6 +118,7 @@ static void make_cas(struct testca *t, const struct testca_opts *o)
 	                                        .signing_key = t->root_key,
 	                                        .issuer = t->root,
 	                                        .path_len = 0,
+	                                        .permitted_dns = o->permitted_dns,
 	                                        .serial = 2,
 	                                        .not_before = begin,
 	                                        .not_after = { TESTCA_NOW.s + left_s } });

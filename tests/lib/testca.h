@@ -20,9 +20,10 @@ struct testca {
 };
 
 struct testca_opts {
-	struct key_spec key;   /* of root and intermediate; all zero: P-256 */
-	int64_t issuer_left_s; /* what is left of the intermediate's life at TESTCA_NOW (may be negative); 0: ten years
-	                        */
+	struct key_spec key;            /* of root and intermediate; all zero: P-256 */
+	int64_t issuer_left_s;          /* what is left of the intermediate at TESTCA_NOW (may be < 0); 0: ten years */
+	const char *permitted_dns;      /* name constraint of the intermediate; NULL: none */
+	const char *root_permitted_dns; /* the same of the root */
 };
 
 struct testca *testca_new(const struct testca_opts *opts); /* NULL: the defaults */

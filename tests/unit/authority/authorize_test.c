@@ -383,6 +383,38 @@ static void forged(void **state)
 	}
 }
 
+/* "ops" and a kid "x:y", or "ops:x" and a kid "y"? The issuer must be the provisioner's name. */
+static void ambiguous_id(void **state)
+{
+	(void)state;
+	struct error e = ERROR_INIT;
+	AUTO(testca_free_p) struct testca *t = testca_new(NULL);
+	struct provisioner *ops = &t->a->provs[TESTCA_OPS];
+	free(ops->key.kid);
+	ops->key.kid = text_dup(slice_cstr("x:y"));
+	assert_ok(provisioner_name_ids(ops, 0, &e));
+	static const struct {
+		const char *iss, *kid;
+		enum refusal want;
+		const char *reason;
+	} rows[] = {
+		{ "ops", "x:y", REFUSAL_NONE, "" },
+		{ "ops:x", "y", REFUSAL_UNAUTHORIZED, "issuer (iss) is not the provisioner's name" },
+		{ "ops:x:y", "", REFUSAL_UNAUTHORIZED, "no provisioner fits" },
+	};
+	for (size_t i = 0; i < COUNT_OF(rows); i++) {
+		struct verdict v;
+		AUTO(authorization_done) struct authorization auth = { 0 };
+		AUTO(buf_done) struct buf token = BUF_INIT(JWS_MAX);
+		char claims[256];
+		snprintf(claims, sizeof claims, "{" AUD ",\"iss\":\"%s\"," SUB "," EXP "}", rows[i].iss);
+		testca_claims_token(t, rows[i].kid, NULL, claims, &token);
+		assert_ok(authorize_token(t->a, OP_SIGN, buf_slice(&token), TESTCA_NOW, TESTCA_STORE_CREATED, &auth, &v,
+		                          &e));
+		assert_refused(v, rows[i].want, "", rows[i].reason);
+	}
+}
+
 /* Neither text that is no token nor one without signature. Every single changed byte is seen. */
 static void broken(void **state)
 {
@@ -551,13 +583,21 @@ static void other_spellings(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(audiences),       cmocka_unit_test(names_of_the_ca),
-		cmocka_unit_test(good_tokens),     cmocka_unit_test(bad_tokens),
-		cmocka_unit_test(endless_token),   cmocka_unit_test(issued_at_check_can_be_lifted),
-		cmocka_unit_test(no_token_flow),   cmocka_unit_test(unbuilt_types),
-		cmocka_unit_test(disabled),        cmocka_unit_test(disabled_by_client_id),
-		cmocka_unit_test(forged),          cmocka_unit_test(broken),
-		cmocka_unit_test(token_ids),       cmocka_unit_test(flipped_signature),
+		cmocka_unit_test(audiences),
+		cmocka_unit_test(names_of_the_ca),
+		cmocka_unit_test(good_tokens),
+		cmocka_unit_test(bad_tokens),
+		cmocka_unit_test(endless_token),
+		cmocka_unit_test(issued_at_check_can_be_lifted),
+		cmocka_unit_test(no_token_flow),
+		cmocka_unit_test(unbuilt_types),
+		cmocka_unit_test(disabled),
+		cmocka_unit_test(disabled_by_client_id),
+		cmocka_unit_test(forged),
+		cmocka_unit_test(ambiguous_id),
+		cmocka_unit_test(broken),
+		cmocka_unit_test(token_ids),
+		cmocka_unit_test(flipped_signature),
 		cmocka_unit_test(other_spellings),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
