@@ -263,6 +263,51 @@ Your private key has been saved in bar.key."
 	[ -z "$(ls -A | grep -E 'lock|journal|new')" ]
 }
 
+# answers PROMPT=ANSWER... -- ARGS: runs step on a terminal of its own and answers each prompt in turn.
+answers() {
+	env -u STEP_NON_INTERACTIVE python3 - "$@" <<-'END'
+		import os, pty, select, sys, time
+		split = sys.argv.index("--")
+		todo = [a.split("=", 1) for a in sys.argv[1:split]]
+		pid, fd = pty.fork()
+		if pid == 0:
+		    os.execvp("step", ["step", *sys.argv[split + 1:]])
+		seen, deadline = "", time.monotonic() + 30
+		while time.monotonic() < deadline:
+		    try:
+		        if select.select([fd], [], [], 0.1)[0]:
+		            seen += os.read(fd, 4096).decode()
+		    except OSError:
+		        break
+		    if todo and todo[0][0] in seen:
+		        seen = ""
+		        os.write(fd, (todo.pop(0)[1] + "\n").encode())
+		os.kill(pid, 9) if time.monotonic() >= deadline else None
+		print(seen)
+		sys.exit(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) if not todo else 99)
+	END
+}
+
+@test "create on a terminal asks for the password and before it replaces" {
+	need_cmd python3
+	answers "password=s3cret" -- certificate create --profile root-ca foo a.crt a.key
+	openssl pkey -in a.key -passin pass:s3cret -noout
+	old=$(cat a.crt)
+	run answers "overwrite a.crt=n" -- certificate create --profile root-ca foo a.crt a.key
+	[ "$status" = 1 ]
+	[[ "$output" == *"a.crt: file exists"* ]]
+	[ "$(cat a.crt)" = "$old" ]
+	answers "overwrite a.crt=maybe" "not a valid answer=yes" "overwrite a.key=y" "password=other" -- \
+		certificate create --profile root-ca foo a.crt a.key
+	openssl pkey -in a.key -passin pass:other -noout
+	answers "password=wrong" "password=wrong" "password=other" -- \
+		certificate create --profile self-signed --subtle --key a.key foo b.crt
+	run answers "password=1" "password=2" "password=3" -- \
+		certificate create --profile self-signed --subtle --key a.key foo c.crt
+	[ "$status" = 1 ]
+	absent c.crt
+}
+
 @test "create leaves neither file where one cannot be written" {
 	step_run certificate create --profile root-ca --no-password --insecure foo a.crt nosuch/a.key
 	expect 1
