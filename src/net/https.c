@@ -391,14 +391,17 @@ static void send_request(struct https_job *j)
 		end_nomem(j);
 }
 
-/* Why the connection broke, from the bufferevent's list: SSL_get_error's number, then OpenSSL's reasons. */
+/* Why the connection broke, from what the bufferevent has gathered: OpenSSL's reasons, the last one first, and behind
+ * them SSL_get_error's number. */
 static void say_broken(struct https_job *j, int os)
 {
-	unsigned long code = bufferevent_get_openssl_error(j->bev), reason = 0;
-	bool syscall = code == SSL_ERROR_SYSCALL;
-	while ((code = bufferevent_get_openssl_error(j->bev)))
-		if (!reason && ERR_GET_LIB(code) == ERR_LIB_SSL)
+	unsigned long reason = 0;
+	bool syscall = false;
+	for (unsigned long code; (code = bufferevent_get_openssl_error(j->bev));) {
+		if (ERR_GET_LIB(code) == ERR_LIB_SSL)
 			reason = code;
+		syscall |= code == SSL_ERROR_SYSCALL;
+	}
 	const char *text = reason ? ERR_reason_error_string(reason) : NULL;
 	int why = ERR_GET_REASON(reason);
 
