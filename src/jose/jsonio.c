@@ -286,6 +286,17 @@ json_t *jsonio_field(const json_t *object, const char *name)
 	return NULL;
 }
 
+enum status jsonio_add_missing(json_t *into, const json_t *from, struct error *e)
+{
+	json_t *o = (json_t *)(uintptr_t)from; /* see write_object */
+	for (void *at = json_object_iter(o); at; at = json_object_iter_next(o, at)) {
+		const char *name = json_object_iter_key(at);
+		if (!json_object_get(into, name) && json_object_set(into, name, json_object_iter_value(at)) != 0)
+			return error_nomem(e);
+	}
+	return ST_OK;
+}
+
 struct slice jsonio_text(const json_t *v)
 {
 	return json_is_string(v) ? slice_of(json_string_value(v), json_string_length(v)) : SLICE_NONE;

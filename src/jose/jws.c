@@ -82,13 +82,10 @@ static enum status join_headers(json_t *header, const json_t *unprotected, struc
 		return ST_OK;
 	if (!json_is_object(from))
 		return error_set(e, ST_INVALID, "JWS: the unprotected header is not an object");
-	for (void *at = json_object_iter(from); at; at = json_object_iter_next(from, at)) {
+	for (void *at = json_object_iter(from); at; at = json_object_iter_next(from, at))
 		if (json_object_get(header, json_object_iter_key(at)))
 			return error_set(e, ST_INVALID, "JWS: a header member is both protected and unprotected");
-		if (json_object_set(header, json_object_iter_key(at), json_object_iter_value(at)) != 0)
-			return error_nomem(e);
-	}
-	return ST_OK;
+	return jsonio_add_missing(header, from, e);
 }
 
 /* Before joining: who may change alg chooses how the signature is read. */
@@ -322,10 +319,9 @@ enum status jws_sign(EVP_PKEY *key, const json_t *header, struct slice payload, 
 	AUTO(json_decref_p) json_t *full = json_object();
 	if (!alg)
 		return error_set(e, ST_INVALID, "JWS: a key of type %s cannot sign", key_facts_of(key).label);
-	if (json_object_set_new(full, "alg", json_string(alg->name)) != 0 ||
-	    json_object_update_missing(full, (json_t *)(uintptr_t)header) != 0) /* only read */
+	if (json_object_set_new(full, "alg", json_string(alg->name)) != 0)
 		return error_nomem(e);
-	if (add_json_b64(full, &text, e))
+	if (jsonio_add_missing(full, header, e) || add_json_b64(full, &text, e))
 		return e->status;
 	buf_addc(&text, '.');
 	b64_encode(&text, payload, B64_URL_RAW);

@@ -177,20 +177,22 @@ static bool put_claims(json_t *c, const struct ott_draft *d)
 }
 
 /* The members of header and typ, in alphabetical order: a Go map's. */
-static bool put_header(json_t *out, const json_t *header)
+static enum status sort_header(json_t *out, const json_t *header, struct error *e)
 {
-	AUTO(json_decref_p) json_t *left = json_copy((json_t *)(uintptr_t)header); /* only read */
-	if (!put_text(left, "typ", "JWT"))
-		return false;
+	AUTO(json_decref_p) json_t *left = json_object();
+	if (!left || !put_text(left, "typ", "JWT"))
+		return error_nomem(e);
+	if (jsonio_add_missing(left, header, e))
+		return e->status;
 	while (json_object_size(left)) {
 		const char *least = NULL;
 		for (void *at = json_object_iter(left); at; at = json_object_iter_next(left, at))
 			if (!least || strcmp(json_object_iter_key(at), least) < 0)
 				least = json_object_iter_key(at);
 		if (json_object_set(out, least, json_object_get(left, least)) != 0 || json_object_del(left, least) != 0)
-			return false;
+			return error_nomem(e);
 	}
-	return true;
+	return ST_OK;
 }
 
 enum status ott_format(const struct ott_draft *d, const json_t *header, EVP_PKEY *key, struct buf *out, struct error *e)
@@ -200,9 +202,9 @@ enum status ott_format(const struct ott_draft *d, const json_t *header, EVP_PKEY
 	AUTO(buf_done) struct buf payload = BUF_INIT(JWS_MAX);
 	if (check_texts(d, e))
 		return e->status;
-	if (!put_claims(claims, d) || !put_header(full, header))
+	if (!put_claims(claims, d))
 		return error_nomem(e);
-	if (jsonio_format(claims, &payload, e))
+	if (sort_header(full, header, e) || jsonio_format(claims, &payload, e))
 		return e->status;
 	return jws_sign(key, full, buf_slice(&payload), out, e);
 }
