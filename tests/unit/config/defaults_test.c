@@ -94,7 +94,7 @@ static void values_are_option_text(void **state)
 	static const char text[] =
 		"{\"ca-url\":\"https://ca.example:9000\",\"force\":true,\"quiet\":false,\"size\":2048,\"big\":1000000,"
 		"\"fraction\":0.5,\"whole\":4.0,\"empty\":\"\",\"san\":[\"a.example\",\"b.example\",7,true],\"none\":[]"
-	        ","
+		","
 		"\"null\":null,\"object\":{\"a\":1},\"mixed\":[\"a\",{}],\"context\":\"x\",\"authority\":\"y\","
 		"\"profile\":\"z\"}";
 	struct error e = ERROR_INIT;

@@ -45,10 +45,10 @@ static const char sample_json[] =
 		       "\t\t\t{\"type\":\"jwk\",\"name\":\"ops\",\"key\":" SAMPLE_KEY(
 			       "two") ",\n"
 				      "\t\t\t "
-                                      "\"claims\":{\"maxTLSCertDuration\":\"720h0m0s\",\"enableSSHCA\":true,"
-                                      "\"disableRenewal\":false,\n"
+				      "\"claims\":{\"maxTLSCertDuration\":\"720h0m0s\",\"enableSSHCA\":true,"
+				      "\"disableRenewal\":false,\n"
 				      "\t\t\t             "
-                                      "\"allowRenewalAfterExpiry\":true,\"disableSmallstepExtensions\":false},\n"
+				      "\"allowRenewalAfterExpiry\":true,\"disableSmallstepExtensions\":false},\n"
 				      "\t\t\t \"options\":{\"x509\":{},\"ssh\":{}}}\n"
 				      "\t\t],\n"
 				      "\t\t\"template\": {},\n"
@@ -60,7 +60,7 @@ static const char sample_json[] =
 				      "\t\t\t\"TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256\"\n"
 				      "\t\t],\n"
 				      "\t\t\"minVersion\": 1.2,\n\t\t\"maxVersion\": 1.3,\n\t\t\"renegotiation\": "
-                                      "false\n\t},\n"
+				      "false\n\t},\n"
 				      "\t\"commonName\": \"Step Online CA\"\n"
 				      "}";
 
