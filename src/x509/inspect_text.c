@@ -268,20 +268,22 @@ static const struct {
 	{ "1.3.6.1.5.5.7.1.1", "Authority Information Access", text_authority_info },
 };
 
-static void add_extension(struct buf *out, const struct ext *x)
+static enum status add_extension(struct buf *out, const struct ext *x, struct error *e)
 {
-	struct error ignored;
 	size_t k = 0;
 	while (k < COUNT_OF(extensions) && strcmp(extensions[k].oid, x->oid))
 		k++;
 	bool known = k < COUNT_OF(extensions);
 	buf_addf(out, "%12s%s:%s\n", "", known ? extensions[k].title : x->oid, x->critical ? " critical" : "");
 	size_t start = out->n;
-	if (known && !extensions[k].text(out, x->value, &ignored))
-		return;
+	if (known && !extensions[k].text(out, x->value, e))
+		return ST_OK;
+	if (known && e->status == ST_NOMEM)
+		return ST_NOMEM;
 	if (!out->failed)
 		out->n = start; /* what cannot be read is shown as it is */
 	add_lines(out, x->value, DUMP_LINE, 16);
+	return ST_OK;
 }
 
 static enum status add_extensions(struct buf *out, const char *title, struct slice rest, struct error *e)
@@ -290,9 +292,8 @@ static enum status add_extensions(struct buf *out, const char *title, struct sli
 	if (rest.n)
 		buf_addf(out, "%8s%s:\n", "", title);
 	while (rest.n) {
-		if (ext_next(&rest, &x, e))
+		if (ext_next(&rest, &x, e) || add_extension(out, &x, e))
 			return e->status;
-		add_extension(out, &x);
 	}
 	return ST_OK;
 }

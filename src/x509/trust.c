@@ -150,6 +150,19 @@ static enum status check_use(X509_STORE_CTX *ctx, enum trust_use use, struct err
 	return ST_OK;
 }
 
+/* RFC 5280 §4.1.2.5: "from notBefore through notAfter, inclusive"; OpenSSL leaves the last second out. */
+static int on_problem(int ok, X509_STORE_CTX *ctx)
+{
+	time_t at = X509_VERIFY_PARAM_get_time(X509_STORE_CTX_get0_param(ctx));
+	X509 *x = X509_STORE_CTX_get_current_cert(ctx);
+	if (!ok && x && X509_STORE_CTX_get_error(ctx) == X509_V_ERR_CERT_HAS_EXPIRED &&
+	    ASN1_TIME_cmp_time_t(X509_get0_notAfter(x), at) == 0) {
+		X509_STORE_CTX_set_error(ctx, X509_V_OK);
+		return 1;
+	}
+	return ok;
+}
+
 static enum status stack_of(const struct chain *untrusted, x509_stack *ret, struct error *e)
 {
 	for (size_t i = 0; untrusted && i < untrusted->n; i++)
@@ -175,6 +188,7 @@ enum status trust_verify(const struct trust *t, const struct cert *leaf, const s
 	X509_VERIFY_PARAM_set_auth_level(param, 1); /* no MD5, no SHA-1, no RSA below 1024 bits; as Go */
 	X509_VERIFY_PARAM_set_flags(param,
 	                            X509_V_FLAG_TRUSTED_FIRST | (t->partial_chain ? X509_V_FLAG_PARTIAL_CHAIN : 0UL));
+	X509_STORE_CTX_set_verify_cb(ctx, on_problem);
 	if (X509_verify_cert(ctx) != 1)
 		return refuse(ctx, at, e);
 	return use == TRUST_ANY ? ST_OK : check_use(ctx, use, e);
@@ -222,9 +236,11 @@ enum status cert_matches_host(const struct cert *c, const char *host, struct err
 				return ST_OK;
 		return wrong_host(c, host, e);
 	}
+	if (!name.n || name.p[0] == '.') /* for OpenSSL the latter means: any name below */
+		return wrong_host(c, host, e);
 	/* RFC 6125 §6.4.4 lets a common name count where there is no other; Go does not, and neither do we. */
 	int match = X509_check_host(cert_x509(c), (const char *)name.p, name.n,
 	                            X509_CHECK_FLAG_NEVER_CHECK_SUBJECT | X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS, NULL);
 	ossl_forget_errors();
-	return name.n && match == 1 ? ST_OK : wrong_host(c, host, e);
+	return match == 1 ? ST_OK : wrong_host(c, host, e);
 }
