@@ -77,7 +77,8 @@ struct session {
 static void session_done(struct session *s)
 {
 	if (s->changed) {
-		tcsetattr(s->fd, TCSAFLUSH, &s->was);
+		/* Not TCSAFLUSH: who answers several questions in one go is not to lose the later ones. */
+		tcsetattr(s->fd, TCSADRAIN, &s->was);
 		for (size_t i = 0; i < COUNT_OF(deadly); i++)
 			sigaction(deadly[i], &s->old[i], NULL);
 		pthread_sigmask(SIG_SETMASK, &s->mask, NULL);

@@ -169,7 +169,7 @@ static void signals_start_afresh(void **state)
 	signal(SIGTERM, SIG_IGN);
 	struct process_spec s = quiet;
 	s.argv = ARGV("sh", "-c",
-	              "grep -q '^SigBlk:.0*$' /proc/self/status && grep -q '^SigIgn:.0*$' /proc/self/status");
+	              "grep -q '^SigBlk:.0*$' /proc/self/status && grep -q '^SigIgn:.*0000000$' /proc/self/status");
 	run(s, 0, 0);
 	signal(SIGPIPE, SIG_DFL);
 	signal(SIGTERM, SIG_DFL);
