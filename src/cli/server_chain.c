@@ -169,8 +169,11 @@ static enum status fetch(const struct endpoint *to, const char *name, struct cha
 		return error_ossl(e, ST_CRYPTO, "tls");
 	/* The chain is verified by our own rules once it is here; the handshake proves that the server has the key. */
 	SSL_set_verify(ssl, SSL_VERIFY_NONE, NULL);
-	if (!is_address(name) && !SSL_set_tlsext_host_name(ssl, name))
-		return error_ossl(e, ST_INVALID, "server name %s", name);
+	char sni[HOST_MAX]; /* OpenSSL's macro wants it writable */
+	if (!copy(sni, sizeof sni, slice_cstr(name)))
+		return error_set(e, ST_INVALID, "the server name is empty or too long");
+	if (!is_address(sni) && !SSL_set_tlsext_host_name(ssl, sni))
+		return error_ossl(e, ST_INVALID, "server name %s", sni);
 	enum status st = connect_any(to, deadline, &fd, e);
 	if (!st && !SSL_set_fd(ssl, fd))
 		return error_ossl(e, ST_CRYPTO, "tls");

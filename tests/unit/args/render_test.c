@@ -119,7 +119,7 @@ static void man_page(void **state)
 	AUTO(buf_done) struct buf out = BUF_INIT(1 << 16);
 	render_man(&sample_set, sample_renew, "2026-11-23", &out);
 	for (size_t i = 0; i < COUNT_OF(wanted); i++) {
-		print_message("# %s\n", wanted[i]);
+		print_message("# wanted %zu\n", i);
 		assert_non_null(strstr(buf_cstr(&out), wanted[i]));
 	}
 	assert_null(strstr(buf_cstr(&out), "bundle")); /* hidden */
@@ -156,7 +156,7 @@ static void completion(void **state)
 		render_completion(&sample_set, rows[i].shell, &out);
 		assert_int_equal(out.failed, ST_OK);
 		for (size_t k = 0; k < COUNT_OF(rows[i].wanted); k++) {
-			print_message("# %zu %s\n", i, rows[i].wanted[k]);
+			print_message("# row %zu, wanted %zu\n", i, k);
 			assert_non_null(strstr(buf_cstr(&out), rows[i].wanted[k]));
 		}
 		assert_null(strstr(buf_cstr(&out), "bundle"));

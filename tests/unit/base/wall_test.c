@@ -24,7 +24,7 @@ static void reads(void **state)
 	for (size_t i = 0; i < COUNT_OF(rows); i++) {
 		struct error e = ERROR_INIT;
 		struct wall t;
-		print_message("# %s\n", rows[i].text);
+		print_message("# row %zu\n", i);
 		assert_int_equal(wall_parse_rfc3339(slice_cstr(rows[i].text), &t, &e), ST_OK);
 		assert_int_equal(t.s, rows[i].s);
 	}
@@ -69,7 +69,7 @@ static void refuses(void **state)
 	for (size_t i = 0; i < COUNT_OF(rows); i++) {
 		struct error e = ERROR_INIT;
 		struct wall t = { 77 };
-		print_message("# %s\n", rows[i]);
+		print_message("# row %zu\n", i);
 		assert_int_equal(wall_parse_rfc3339(slice_cstr(rows[i]), &t, &e), ST_INVALID);
 		assert_int_equal(t.s, 77);
 	}
