@@ -16,10 +16,15 @@ static inline void trust_free_p(struct trust **t)
 
 enum trust_use { TRUST_ANY, TRUST_CLIENT, TRUST_SERVER };
 
-/* ST_DENIED: no path, wrong use, name constraint; ST_EXPIRED: outside validity at `at`. The text is OpenSSL's reason
- * with the subject it is about. untrusted may be NULL. */
+/* Path validation of leaf at the instant `at`, both ends of a validity period included; at most 10 intermediates; MD5,
+ * SHA-1 and RSA below 1024 bits do not count (an anchor's own signature is not looked at). TRUST_CLIENT and
+ * TRUST_SERVER ask that every certificate of the path that has an extended key usage has this one or any; TRUST_ANY
+ * asks nothing. untrusted  intermediates that came along; may be NULL ST_DENIED  no path, wrong use, broken constraint;
+ * ST_EXPIRED: outside validity; ST_NOMEM The text is Go's ("x509: certificate signed by unknown authority (CN=foo)"),
+ * else OpenSSL's reason, with the subject it is about in parentheses, fit for a terminal. */
 MUST_USE enum status trust_verify(const struct trust *t, const struct cert *leaf, const struct chain *untrusted,
                                   struct wall at, enum trust_use use, struct error *e);
 
-/* RFC 6125 host name or IP match of the leaf. ST_DENIED. */
+/* Host name (RFC 6125: wildcards for one whole leftmost label; the common name never counts) or IP address, with or
+ * without brackets, among the leaf's alternative names. ST_DENIED. */
 MUST_USE enum status cert_matches_host(const struct cert *c, const char *host, struct error *e);

@@ -11,7 +11,7 @@ static void openssls_request(void **state)
 	(void)state;
 	struct error e;
 	AUTO(csr_done) struct csr c = { 0 }, der = { 0 };
-	AUTO(buf_done) struct buf pem = BUF_INIT(BIG), subject = BUF_INIT(BIG);
+	AUTO(buf_done) struct buf pem = BUF_INIT(BIG);
 	AUTO(cert_unref_p) struct cert *cert = sample(sample_full);
 	assert_ok(csr_parse(slice_cstr(sample_csr), false, &c, &e));
 	assert_ok(csr_verify(&c, &e));

@@ -150,7 +150,6 @@ static void trust_store(void **state)
 		assert_string_equal(name, buf_cstr(&expected));
 		OPENSSL_free(name);
 		/* Java's mark of an anchor */
-		AUTO(buf_done) struct buf der = BUF_INIT(BIG);
 		const STACK_OF(X509_ATTRIBUTE) *attributes = PKCS12_SAFEBAG_get0_attrs(bag);
 		bool marked = false;
 		for (int k = 0; k < sk_X509_ATTRIBUTE_num(attributes); k++) {
