@@ -40,8 +40,8 @@ struct cert_facts {
 /* Reads one certificate (RFC 5280 §4.1); everything in it is taken for hostile.
  * ST_INVALID: not one certificate in strict DER, trailing bytes, serial longer than 20 octets (§4.1.2.2) or negative
  * (zero passes), the same extension twice or more than CERT_EXTENSIONS_MAX of them (§4.2), an extension that is shown
- * in the facts and is malformed, a public key that OpenSSL cannot read. ST_LIMIT: larger than CERT_MAX, too many names.
- */
+ * in the facts and is malformed, a public key that OpenSSL cannot read. ST_LIMIT: larger than CERT_MAX, too many
+ * names. */
 MUST_USE enum status cert_parse(struct slice der, struct cert **ret, struct error *e);
 MUST_USE enum status cert_of_x509(X509 *x, struct cert **ret, struct error *e); /* takes its own reference */
 struct cert *cert_ref(struct cert *c);
@@ -85,5 +85,5 @@ void cert_format_pem(const struct cert *c, struct buf *out);
 /* Decimal text of a serial from "123", "0x7b", "0b..", "0o..", leading-0 octal and _ separators (spec/server.md §1.4).
  * ST_INVALID where it is none or longer than 20 octets. */
 MUST_USE enum status serial_normalize(struct slice in, char out[SERIAL_TEXT], struct error *e);
-/* Decimal text of a big-endian magnitude of at most 20 octets and back. */
+/* Decimal text of a big-endian magnitude of at most 20 octets (leading zeros do not count). ST_INVALID beyond. */
 MUST_USE enum status serial_format(struct slice magnitude, char out[SERIAL_TEXT], struct error *e);

@@ -31,7 +31,7 @@ bool san_list_same(const struct san_list *a, const struct san_list *b, enum san_
 
 /* Content of the extension's OCTET STRING (GeneralNames): all DNS, then e-mail, IP, URI, order kept inside each. */
 MUST_USE enum status san_list_encode(const struct san_list *l, struct buf *out, struct error *e);
-/* Reads GeneralNames as they stand in a certificate. ST_INVALID: broken, an address of neither 4 nor 16 bytes, a name
- * that is not printable ASCII; ST_LIMIT: more than SAN_LIST_MAX. Kinds that we do not print
- * become SAN_OTHER with a text such as "otherName". */
+/* Reads GeneralNames as they stand in a certificate. Kinds that we do not print become SAN_OTHER with a text such as
+ * "otherName". ST_INVALID: broken, an address of neither 4 nor 16 bytes, a name that is not printable ASCII;
+ * ST_LIMIT: more than SAN_LIST_MAX. */
 MUST_USE enum status san_list_decode(struct slice general_names, struct san_list *ret, struct error *e);

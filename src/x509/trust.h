@@ -16,12 +16,13 @@ static inline void trust_free_p(struct trust **t)
 
 enum trust_use { TRUST_ANY, TRUST_CLIENT, TRUST_SERVER };
 
-/* Path validation of leaf at the instant `at`, both ends of a validity period included; at most 10 intermediates; MD5,
- * SHA-1 and RSA below 1024 bits do not count (an anchor's own signature is not looked at). TRUST_CLIENT and
- * TRUST_SERVER ask that every certificate of the path that has an extended key usage has this one or any; TRUST_ANY
- * asks nothing. untrusted  intermediates that came along; may be NULL ST_DENIED  no path, wrong use, broken constraint;
- * ST_EXPIRED: outside validity; ST_NOMEM The text is Go's ("x509: certificate signed by unknown authority (CN=foo)"),
- * else OpenSSL's reason, with the subject it is about in parentheses, fit for a terminal. */
+/* Path validation of leaf at the instant `at`, both ends of a validity period included; at most 10 intermediates;
+ * MD5, SHA-1 and RSA below 1024 bits do not count (an anchor's own signature is not looked at). TRUST_CLIENT and
+ * TRUST_SERVER ask that every certificate of the path that has an extended key usage has this one or any.
+ *   untrusted  intermediates that came along; may be NULL
+ *   ST_DENIED no path, wrong use, broken constraint; ST_EXPIRED outside validity; ST_NOMEM
+ * The text is Go's ("x509: certificate signed by unknown authority (CN=foo)"), else OpenSSL's reason, with the
+ * subject it is about in parentheses, fit for a terminal. */
 MUST_USE enum status trust_verify(const struct trust *t, const struct cert *leaf, const struct chain *untrusted,
                                   struct wall at, enum trust_use use, struct error *e);
 
