@@ -1,12 +1,14 @@
 /* The listener on loopback, against a client that does what it should not. Limits are tens of milliseconds where a test
  * waits for one; nothing sleeps. */
 #include "net/listener.h"
+#include "fail.h"
 #include "net/auto.h"
 #include "wire.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
 #include <cmocka.h>
+#include <errno.h>
 #include <netinet/in.h>
 #include <pthread.h>
 #include <sys/socket.h>
@@ -996,6 +998,70 @@ static void any_address_takes_ipv4(void **state)
 	stage_stop(&s);
 }
 
+/* Every allocation of ours fails once while the listener starts: an error, nothing leaks, the port is free again. */
+static void starting_without_memory(void **state)
+{
+	struct listener_tls_conf tls = tls_conf();
+	struct stage s = { .lock = PTHREAD_MUTEX_INITIALIZER, .changed = PTHREAD_COND_INITIALIZER };
+	struct listener_conf conf = { .address = "127.0.0.1:0",
+		                      .threads = 3,
+		                      .limits = roomy(),
+		                      .clock = &clock_system,
+		                      .handler = handle,
+		                      .tls = give_tls,
+		                      .ctx = &s };
+	struct error e = ERROR_INIT;
+	(void)state;
+	assert_int_equal(listener_tls_new(&tls, &s.tls, &e), ST_OK);
+	for (unsigned n = 1;; n++) {
+		fail_arm(FAIL_ALLOC, n, ENOMEM);
+		enum status st = listener_start(&conf, &s.l, &e);
+		bool hit = fail_disarm();
+		if (!hit) {
+			assert_int_equal(st, ST_OK);
+			assert_in_range(n, 5, 1000);
+			break;
+		}
+		assert_int_equal(st, ST_NOMEM);
+	}
+	listener_stop(s.l);
+	SSL_CTX_free(s.tls);
+}
+
+/* Every allocation fails once while a request is served: the client hears an error or nothing, and the next one is
+ * served. */
+static void serving_without_memory(void **state)
+{
+	struct stage s;
+	bool hit = true;
+	(void)state;
+#ifdef __SANITIZE_THREAD__
+	skip(); /* the counter of fail.h is shared without a lock */
+#endif
+	stage_start(&s, roomy(), 1);
+	for (unsigned n = 1; hit; n++) {
+		AUTO(buf_done) struct buf got = BUF_INIT(1 << 16);
+		struct wire w;
+		char bytes[2048];
+		int k = -1;
+		fail_arm(FAIL_ALLOC, n, ENOMEM);
+		if (wire_open(&w, s.port, &(struct wire_opts){ .cred = &pki.client }) &&
+		    wire_puts(&w, "POST / HTTP/1.1\r\nHost: ca\r\nContent-Length: 2\r\nConnection: close\r\n\r\nok"))
+			k = SSL_read(w.ssl, bytes, sizeof bytes);
+		wire_close(&w);
+		hit = fail_disarm();
+		if (!hit) {
+			assert_in_range(k, 1, sizeof bytes);
+			assert_memory_equal(bytes, "HTTP/1.1 200 ", 13);
+			assert_in_range(n, 5, 1000);
+		}
+		assert_true(wire_open(&w, s.port, NULL) && wire_puts(&w, GET("/") "\r\n"));
+		assert_true(wire_read_answer(&w, false, &got));
+		wire_close(&w);
+	}
+	stage_stop(&s);
+}
+
 static int make(void **state)
 {
 	(void)state;
@@ -1034,6 +1100,8 @@ int main(void)
 		cmocka_unit_test(a_crowd_that_stays),
 		cmocka_unit_test(stopping_lets_requests_finish),
 		cmocka_unit_test(stopping_does_not_wait_for_ever),
+		cmocka_unit_test(starting_without_memory),
+		cmocka_unit_test(serving_without_memory),
 		cmocka_unit_test(addresses),
 		cmocka_unit_test(any_address_takes_ipv4),
 	};
