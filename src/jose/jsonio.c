@@ -3,7 +3,6 @@
 
 #include <inttypes.h>
 #include <malloc.h>
-#include <math.h>
 #include <stdlib.h>
 #include <threads.h>
 
@@ -158,9 +157,11 @@ static void write_text(struct writer *w, struct slice s)
 	buf_addc(w->out, '"');
 }
 
-/* The fewest digits that read back as the same number; plain from 1e-6 up to 1e21, with an exponent beyond. */
+/* The fewest digits that read back as the same number, plain or with an exponent as Go does; but Go's plain form up to
+ * 1e21 and its -0 would not be read back as they are by jansson, to which a number without a point is an int64. */
 static void write_real(struct writer *w, double v)
 {
+	enum { PLAIN_FROM = -6, PLAIN_BELOW = 18 };
 	char text[40] = "";
 	int digits = 1;
 	for (; digits <= 17; digits++) {
@@ -169,12 +170,12 @@ static void write_real(struct writer *w, double v)
 			break;
 	}
 	char *e = strchr(text, 'e');
-	if (!e)
+	if (!e || v == 0) {
+		buf_addc(w->out, '0');
 		return;
+	}
 	long exponent = strtol(e + 1, NULL, 10);
-	if (v == 0) {
-		buf_adds(w->out, signbit(v) ? "-0" : "0");
-	} else if (exponent >= -6 && exponent < 21) {
+	if (exponent >= PLAIN_FROM && exponent < PLAIN_BELOW) {
 		long decimals = digits - 1 - exponent;
 		buf_addf(w->out, "%.*f", (int)(decimals > 0 ? decimals : 0), v);
 	} else {
