@@ -141,7 +141,8 @@ static enum status check_tls_version(const char *shown, const json_t *v, struct 
 
 /* ---- claims, which stand in two places ---- */
 
-_Static_assert(offsetof(struct ca_draft, claims) && offsetof(struct provisioner_draft, claims), "extra is never 0");
+_Static_assert(offsetof(struct ca_draft, claims) > 0 && offsetof(struct provisioner_draft, claims) > 0,
+               "extra is never 0");
 
 #define CLAIM_(where, name, type_, member, has_member, dflt_, help_)                                                   \
 	.path = where ".claims." name, .type = type_, .at = offsetof(struct CLAIM_DRAFT_, claims.v.member),            \
