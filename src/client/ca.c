@@ -27,7 +27,7 @@
 
 const char ca_user_agent[] = "Perennial CLI/" PERENNIAL_VERSION " (linux/" CA_ARCH ")";
 
-enum { URL_MAX = 4096, PAGES_MAX = 200, REQUEST_MAX = 1 << 20, BEARER_MAX = 512 * 1024 };
+enum { URL_MAX = 4096, PAGES_MAX = 200, REQUEST_MAX = 1 << 20, BEARER_MAX = 512 * 1024, LIST_MAX = 16 << 20 };
 
 void ca_done(struct ca *c)
 {
@@ -164,6 +164,7 @@ enum status ca_bundle(struct ca *c, enum ca_bundle which, struct chain *ret, str
 enum status ca_provisioners(struct ca *c, json_t **ret, struct error *e)
 {
 	AUTO(json_decref_p) json_t *all = json_array();
+	size_t bytes = 0;
 	char next[REPLY_CURSOR_MAX] = "", cursor[REPLY_CURSOR_MAX], path[REPLY_CURSOR_MAX + 64];
 	if (!all)
 		return error_nomem(e);
@@ -175,6 +176,9 @@ enum status ca_provisioners(struct ca *c, json_t **ret, struct error *e)
 		if (do_call(c, &(struct call){ .method = "GET", .path = path }, &resp, &r, e) ||
 		    reply_page(&r, all, next, e))
 			return e->status;
+		bytes += r.body.n;
+		if (bytes > LIST_MAX)
+			return error_set(e, ST_PEER, "the CA's list of provisioners is larger than %d bytes", LIST_MAX);
 		if (!*next) {
 			*ret = TAKE(all);
 			return ST_OK;

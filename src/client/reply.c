@@ -101,6 +101,19 @@ static enum status not_json(const struct ca_reply *r, enum status st, struct err
 		r->status, buf_cstr(&shown));
 }
 
+/* otherwise: the status where it is no object. */
+static enum status parse_object(const struct ca_reply *r, enum status otherwise, json_t **ret, struct error *e)
+{
+	AUTO(json_decref_p) json_t *o = NULL;
+	enum status st = jsonio_parse(r->body, JSONIO_FIRST, &o, e);
+	if (st == ST_NOMEM)
+		return st;
+	if (st || !json_is_object(o))
+		return not_json(r, otherwise, e);
+	*ret = TAKE(o);
+	return ST_OK;
+}
+
 /* RFC 9110 §10.2.3: "The Retry-After field value can be either an HTTP-date or a number of seconds": a CA sends the
  * latter; a date is not worth a parser that trusts the peer's clock. */
 static int64_t retry_after(const char *value)
@@ -123,8 +136,8 @@ enum status reply_check(const struct ca_reply *r, bool *from_ca, int64_t *retry_
 	enum status st = status_of_http(r->status);
 	if (st == ST_AGAIN)
 		*retry_after_s = retry_after(r->retry_after);
-	if (jsonio_parse(r->body, JSONIO_FIRST, &o, e) || !json_is_object(o))
-		return e->status == ST_NOMEM ? ST_NOMEM : not_json(r, st, e);
+	if (parse_object(r, st, &o, e))
+		return e->status;
 	text_escape(&message, slice_trim(message_of(o)), MESSAGE_MAX);
 	if (!message.n)
 		return error_set(e, st, "the CA answered with HTTP status %d and no message", r->status);
@@ -136,11 +149,7 @@ enum status reply_check(const struct ca_reply *r, bool *from_ca, int64_t *retry_
 
 enum status reply_object(const struct ca_reply *r, json_t **ret, struct error *e)
 {
-	AUTO(json_decref_p) json_t *o = NULL;
-	if (jsonio_parse(r->body, JSONIO_FIRST, &o, e) || !json_is_object(o))
-		return e->status == ST_NOMEM ? ST_NOMEM : not_json(r, ST_PEER, e);
-	*ret = TAKE(o);
-	return ST_OK;
+	return parse_object(r, ST_PEER, ret, e);
 }
 
 /* One JSON string with one or more PEM blocks. */

@@ -177,12 +177,16 @@ static enum status encrypted_key_of(struct ca *c, const json_t *provisioner, str
 {
 	struct slice kid = jsonio_text(jsonio_field(jsonio_field(provisioner, "key"), "kid"));
 	struct slice own = jsonio_text(jsonio_field(provisioner, "encryptedKey"));
-	if (c) /* jansson's strings end in NUL, and jsonio refuses NULs within */
-		return ca_encrypted_key(c, kid.p ? (const char *)kid.p : "", jwe, e);
-	if (!own.n)
-		return error_set(e, ST_MISSING, "the provisioner has no encrypted key; give its key with --key");
-	buf_add_slice(jwe, own);
-	return buf_check(jwe, e);
+	if (c) { /* jansson's strings end in NUL, and jsonio refuses NULs within */
+		enum status st = ca_encrypted_key(c, kid.p ? (const char *)kid.p : "", jwe, e);
+		if (st != ST_MISSING)
+			return st;
+		c->answer.from_ca = false;
+	} else if (own.n) {
+		buf_add_slice(jwe, own);
+		return buf_check(jwe, e);
+	}
+	return error_set(e, ST_MISSING, "the provisioner has no encrypted key; give its key with --key");
 }
 
 static void audience_of(const struct ca *c, const struct offline *o, enum token_kind kind, struct buf *out)

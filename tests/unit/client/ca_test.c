@@ -515,6 +515,25 @@ static void revoke_is_passive(void **state)
 	assert_string_equal(e.text, "already revoked");
 }
 
+/* The size of the whole list is bounded too: each page may be large. */
+static void a_list_without_measure_is_refused(void **state)
+{
+	(void)state;
+	struct error e = ERROR_INIT;
+	AUTO(ca_done) struct ca c;
+	AUTO(buf_done) struct buf a = BUF_INIT(8 << 20), b = BUF_INIT(8 << 20);
+	json_t *all = NULL;
+	client(&c);
+	buf_addf(&a, "{\"nextCursor\":\"a\",\"x\":\"%0*d\"}", 3 << 20, 0);
+	buf_addf(&b, "{\"nextCursor\":\"b\",\"x\":\"%0*d\"}", 3 << 20, 0);
+	SCRIPT({ "/provisioners?limit=100&cursor=b", 200, buf_cstr(&a), NULL, NULL },
+	       { NULL, 200, buf_cstr(&b), NULL, NULL });
+	assert_int_equal(ca_provisioners(&c, &all, &e), ST_PEER);
+	assert_string_equal(e.text, "the CA's list of provisioners is larger than 16777216 bytes");
+	assert_true(fake.calls < 10);
+	assert_null(all);
+}
+
 /* ---- a token from a CA ---- */
 
 static enum status the_password(void *ctx, int attempt, struct buf *ret, struct error *e)
@@ -554,6 +573,18 @@ static void a_token_is_made_with_the_cas_help(void **state)
 	snprintf(want, sizeof want, "%s/1.0/revoke", fake.url);
 	assert_string_equal(t.aud[0], want);
 	assert_string_equal(t.iss, "ops");
+	/* a key that the CA does not hand out */
+	SCRIPT({ "/provisioners?limit=100", 200, buf_cstr(&list), NULL, NULL },
+	       { path, 404, "{\"status\":404,\"message\":\"The requested resource could not be found.\"}", NULL,
+	         NULL });
+	assert_int_equal(token_get(&c, NULL, &ask, &token, &e), ST_MISSING);
+	assert_string_equal(e.text, "the provisioner has no encrypted key; give its key with --key");
+	assert_false(c.answer.from_ca);
+	SCRIPT({ "/provisioners?limit=100", 200, buf_cstr(&list), NULL, NULL },
+	       { path, 503, "{\"status\":503,\"message\":\"Later.\"}", NULL, NULL });
+	assert_int_equal(token_get(&c, NULL, &ask, &token, &e), ST_AGAIN);
+	assert_string_equal(e.text, "Later.");
+	assert_true(c.answer.from_ca);
 	/* what was typed wrong is known before the CA is asked */
 	const struct token_ask wrong = { .subject = "s", .not_after = "2h", .password = &source, .now = TESTCA_NOW };
 	fake.calls = 0;
@@ -574,6 +605,7 @@ int main(void)
 		cmocka_unit_test(pages_are_followed),
 		cmocka_unit_test(pages_that_never_end_do),
 		cmocka_unit_test(a_kid_is_escaped),
+		cmocka_unit_test(a_list_without_measure_is_refused),
 		cmocka_unit_test(sign_sends_the_request),
 		cmocka_unit_test(a_refusal_is_told_as_the_ca_says_it),
 		cmocka_unit_test(what_is_not_utf8_is_not_sent),
