@@ -25,8 +25,8 @@ MUST_USE enum status jsonio_format_indent(const json_t *v, int indent, struct bu
  */
 json_t *jsonio_field(const json_t *object, const char *name);
 
-/* Sets the members of from that into has not. ST_NOMEM. (json_copy, json_deep_copy and json_object_update_missing of
- * jansson 2.14 lose members without a word where memory runs out: do not use them.) */
+/* Sets the members of from that into has not. ST_NOMEM. (json_copy and json_object_update_missing of jansson 2.14 lose
+ * members without a word where memory runs out: do not use them.) */
 MUST_USE enum status jsonio_add_missing(json_t *into, const json_t *from, struct error *e);
 
 /* Text of a string value; empty slice for NULL or another type. Borrowed from v. */

@@ -288,7 +288,7 @@ static void purpose_of_a_jwk(void **state)
 	assert_ok(jws_parse(slice_cstr(RFC7515_A3_JWS), &j, &e));
 	for (size_t i = 0; i < COUNT_OF(rows); i++) {
 		char text[400];
-		snprintf(text, sizeof text, "{%s,%s", rows[i].extra, RFC7515_A3_PUBLIC + 1);
+		snprintf(text, sizeof text, "{%s,%s", rows[i].extra, &RFC7515_A3_PUBLIC[1]);
 		AUTO(jwk_done) struct jwk k = key_of(text);
 		enum status st = jws_verify_jwk(&j, &k, &e);
 		if (st != rows[i].want)
