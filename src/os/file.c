@@ -126,11 +126,10 @@ static enum status make_folder(const char *path, mode_t mode, struct error *e)
 		return st;
 	if (p.exists)
 		return error_os(e, ENOTDIR, "mkdir %s failed", path);
-	/* Narrow first, so that the umask cannot make it wider than asked for one moment. */
-	if (mkdirat(p.dir, p.name, mode & 0700) && errno != EEXIST)
-		return error_os(e, errno, "mkdir %s failed", path);
-	AUTO(fd_close_p) int fd = openat(p.dir, p.name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-	if (fd < 0 || fchmod(fd, mode))
+	/* Narrow first, so that it is never wider than asked for; what somebody else makes meanwhile is his. */
+	if (mkdirat(p.dir, p.name, mode & 0700))
+		return errno == EEXIST ? ST_OK : error_os(e, errno, "mkdir %s failed", path);
+	if (fchmodat(p.dir, p.name, mode, AT_SYMLINK_NOFOLLOW))
 		return error_os(e, errno, "mkdir %s failed", path);
 	return ST_OK;
 }

@@ -94,15 +94,16 @@ static enum status open_state_dir(struct home *h, const char *state_dir, struct 
 
 static enum status home_find(struct home *h, const char *path, const char *state_dir, struct error *e)
 {
-	AUTO(place_done) struct place first = PLACE_NONE;
-	enum status st = place_find(path, PLACE_FOLLOW, &first, e);
+	AUTO(target_done) struct target t = TARGET_NONE;
+	enum status st = target_find(&t, path, PLACE_FOLLOW, 0, e);
 	if (st)
 		return st;
-	h->owner = first.exists ? first.st.st_uid : first.folder.st_uid;
-	home_name(h, &first, folder_writable(first.dir));
+	struct place *first = &t.place;
+	h->owner = first->exists ? first->st.st_uid : first->folder.st_uid;
+	home_name(h, first, folder_writable(first->dir));
 	if (h->beside) {
-		snprintf(h->where, sizeof h->where, "%.*s", (int)(first.name - first.path), first.path);
-		h->dir = FD_TAKE(first.dir);
+		snprintf(h->where, sizeof h->where, "%.*s", (int)(first->name - first->path), first->path);
+		h->dir = FD_TAKE(first->dir);
 		return ST_OK;
 	}
 	if (state_dir)

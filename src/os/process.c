@@ -51,7 +51,7 @@ static int plan_files(posix_spawn_file_actions_t *files, const struct sources *s
 	return bad ? bad : posix_spawn_file_actions_addclosefrom_np(files, last + 1);
 }
 
-static int plan_signals(posix_spawnattr_t *attr)
+static int plan_attributes(posix_spawnattr_t *attr, bool session)
 {
 	sigset_t all, none;
 	sigfillset(&all);
@@ -59,7 +59,8 @@ static int plan_signals(posix_spawnattr_t *attr)
 	int bad = posix_spawnattr_setsigdefault(attr, &all);
 	if (!bad)
 		bad = posix_spawnattr_setsigmask(attr, &none);
-	return bad ? bad : posix_spawnattr_setflags(attr, POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETSIGMASK);
+	int flags = POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETSIGMASK | (session ? POSIX_SPAWN_SETSID : 0);
+	return bad ? bad : posix_spawnattr_setflags(attr, (short)flags);
 }
 
 static int spawn(const struct process_spec *s, const struct sources *from, pid_t *ret)
@@ -73,7 +74,7 @@ static int spawn(const struct process_spec *s, const struct sources *from, pid_t
 	if (!bad) {
 		bad = plan_files(&files, from);
 		if (!bad)
-			bad = plan_signals(&attr);
+			bad = plan_attributes(&attr, s->session);
 		/* posix_spawn promises not to write to them; its prototype is older than const. */
 		union {
 			const char *const *promised;
@@ -95,14 +96,15 @@ enum status process_spawn(const struct process_spec *s, struct process *ret, str
 		return st;
 	pid_t pid = 0;
 	int bad = spawn(s, &from, &pid);
-	if (bad == ENOENT && !strchr(s->argv[0], '/')) {
+	/* A folder in PATH that we may not enter does not hold it either. */
+	if ((bad == ENOENT || bad == EACCES) && !strchr(s->argv[0], '/')) {
 		st = error_set(e, ST_MISSING, "exec: \"%s\": executable file not found in $PATH", s->argv[0]);
 	} else if (bad) {
 		st = error_os(e, bad, "fork/exec %s", s->argv[0]);
 		if (bad == ENOENT)
 			st = e->status = ST_MISSING;
 	} else {
-		ret->pid = pid;
+		*ret = (struct process){ .pid = pid, .group = s->session };
 	}
 	if (bad)
 		e->os = bad;
@@ -143,7 +145,7 @@ enum status process_poll(struct process *p, bool *ret_ended, struct process_end 
 void process_kill(const struct process *p, int sig)
 {
 	if (p->pid)
-		kill(p->pid, sig);
+		kill(p->group ? -p->pid : p->pid, sig);
 }
 
 void process_done(struct process *p)

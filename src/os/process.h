@@ -10,11 +10,13 @@ struct process_spec {
 	const char *const *env;	 /* NULL-terminated; NULL: our own environment */
 	/* Borrowed descriptors of ours, which become 0, 1, 2 and 3 of the child; -1: /dev/null (for fd3: nothing). */
 	int in, out, err, fd3;
+	bool session; /* setsid(2): no terminal of ours, and process_kill reaches all that it starts */
 };
 
 /* Born as PROCESS_NONE; embedded by the caller. */
 struct process {
 	pid_t pid; /* 0: none, or reaped */
+	bool group;
 };
 #define PROCESS_NONE ((struct process){ 0 })
 
@@ -33,7 +35,8 @@ MUST_USE enum status process_wait(struct process *p, struct process_end *ret, st
 /* Has it ended? Reaps it then. Never waits. */
 MUST_USE enum status process_poll(struct process *p, bool *ret_ended, struct process_end *ret, struct error *e);
 
-/* Sends a signal; a child that has been reaped, or was never started, gets none. */
+/* Sends a signal, to all of its process group where it has a session of its own; a child that has been reaped, or was
+ * never started, gets none. */
 void process_kill(const struct process *p, int sig);
 
 /* Kills (SIGKILL) and reaps what still runs. For AUTO. */

@@ -179,6 +179,21 @@ static void fail_all_kinds(bool in_place)
 	leave_stage();
 }
 
+/* No test can cut the power, so the fsyncs are counted: each new content, the journal and its folder, each file written
+ * in place, the files' folder, and the journal's folder once it is gone. */
+static void every_fsync_is_there(void **state)
+{
+	(void)state;
+	for (int in_place = 0; in_place < 2; in_place++) {
+		set_stage(in_place);
+		for (unsigned n = 1; n <= FILES; n++) {
+			unsigned want = in_place ? 2 * n + 4 : n == 1 ? 2 : n + 4;
+			assert_int_equal(fail_every(FAIL_SYNC, EIO, n) - 1, want);
+		}
+		leave_stage();
+	}
+}
+
 static void a_failed_call_leaves_old_or_new(void **state)
 {
 	(void)state;
@@ -973,6 +988,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		LONG(a_failed_call_leaves_old_or_new),
 		LONG(a_failed_call_leaves_old_or_new_in_place),
+		LONG(every_fsync_is_there),
 		LONG(killed_anywhere_the_next_open_heals),
 		LONG(killed_anywhere_the_next_open_heals_in_place),
 		LONG(recovery_may_be_killed_too),
