@@ -201,6 +201,28 @@ static void a_child_is_killed_and_reaped(void **state)
 	assert_int_equal(errno, ESRCH);
 }
 
+/* What it started goes with it: the group's last member closes the pipe. */
+static void a_session_is_killed_as_a_whole(void **state)
+{
+	(void)state;
+	struct error e = ERROR_INIT;
+	struct process p = PROCESS_NONE;
+	int ends[2];
+	assert_int_equal(pipe2(ends, O_CLOEXEC), 0);
+	struct process_spec s = quiet;
+	s.out = ends[1];
+	s.session = true;
+	s.argv = ARGV("sh", "-c", "sleep 1000 & echo up; wait");
+	assert_int_equal(process_spawn(&s, &p, &e), ST_OK);
+	close(ends[1]);
+	char text[3];
+	assert_int_equal(read(ends[0], text, sizeof text), 3);
+	assert_int_equal(getsid(p.pid), p.pid);
+	process_done(&p);
+	assert_int_equal(read(ends[0], text, sizeof text), 0);
+	close(ends[0]);
+}
+
 #define CASE(f) cmocka_unit_test_setup_teardown(f, scratch_make, scratch_drop)
 int main(void)
 {
@@ -212,6 +234,7 @@ int main(void)
 		CASE(descriptors_may_cross),
 		CASE(signals_start_afresh),
 		CASE(a_child_is_killed_and_reaped),
+		CASE(a_session_is_killed_as_a_whole),
 	};
 	return cmocka_run_group_tests_name("os/process", tests, NULL, NULL);
 }
