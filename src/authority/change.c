@@ -1,7 +1,7 @@
 #include "authority/change.h"
 
 #include "authority/authority.h"
-#include "crypto/keys.h"
+#include "crypto/digest.h"
 
 #include <stdlib.h>
 
@@ -77,7 +77,7 @@ enum status cert_row_of(const struct cert *c, struct wall created, struct cert_r
 	buf_add_slice(&r.der, f->der);
 	if ((st = buf_check(&r.der, e)))
 		return error_wrap(e, "certificate");
-	if ((st = key_fingerprint(cert_key(c), r.key_fingerprint, e)))
+	if ((st = digest_sha256(f->spki, r.key_fingerprint, e)))
 		return st;
 	r.subject = text_dup(slice_cstr(f->common_name));
 	r.sans = join_sans(f->sans);

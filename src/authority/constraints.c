@@ -79,7 +79,10 @@ static enum status check_by(const struct cert *ca, const struct cert *leaf, stru
 		return ST_OK;
 	if (!nc)
 		return error_ossl(e, ST_INVALID, "name constraints of %s", cert_facts(ca)->common_name);
-	int code = check(cert_x509(leaf), nc);
+	X509 *form = cert_x509(leaf);
+	if (!form)
+		return error_ossl(e, ST_INVALID, "certificate");
+	int code = check(form, nc);
 	return code == X509_V_OK ? ST_OK : blame(leaf, nc, code, v, e);
 }
 

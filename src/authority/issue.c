@@ -96,7 +96,7 @@ enum status issue_write(const struct authority *a, struct cert_draft *d, struct 
 	AUTO(cert_unref_p) struct cert *cert = NULL;
 	enum status st;
 	d->issuer = issuer_facts(a)->subject;
-	if ((st = cert_write(d, a->signer, &der, e)) || (st = cert_parse(buf_slice(&der), &cert, e)))
+	if ((st = cert_write(d, a->signer, &der, e)) || (st = cert_parse_facts(buf_slice(&der), &cert, e)))
 		return st;
 	if ((st = constraints_check(a, cert, v, e)) || v->refusal)
 		return st;

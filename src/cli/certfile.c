@@ -18,10 +18,10 @@ static bool is_request(const char *label)
 	return !strcmp(label, "CERTIFICATE REQUEST") || !strcmp(label, "NEW CERTIFICATE REQUEST");
 }
 
-static enum status add_cert(struct slice der, struct cert_file *f, struct error *e)
+static enum status add_cert(struct slice der, bool facts_only, struct cert_file *f, struct error *e)
 {
 	AUTO(cert_unref_p) struct cert *c = NULL;
-	enum status st = cert_parse(der, &c, e);
+	enum status st = facts_only ? cert_parse_facts(der, &c, e) : cert_parse(der, &c, e);
 	return st ? st : chain_add(&f->certs, c, e);
 }
 
@@ -31,7 +31,7 @@ static enum status add_request(struct slice der, struct cert_file *f, struct err
 	return csr_parse(der, true, &f->csr, e);
 }
 
-static enum status parse_pem(struct slice in, bool all, struct cert_file *f, struct error *e)
+static enum status parse_pem(struct slice in, bool all, bool facts_only, struct cert_file *f, struct error *e)
 {
 	AUTO(pem_block_done) struct pem_block block = { 0 };
 	while (!f->is_csr && (all || !f->certs.n)) {
@@ -39,7 +39,7 @@ static enum status parse_pem(struct slice in, bool all, struct cert_file *f, str
 		if (st)
 			return st == ST_MISSING ? ST_OK : st;
 		if (!strcmp(block.label, "CERTIFICATE") || !strcmp(block.label, "TRUSTED CERTIFICATE"))
-			st = add_cert(buf_slice(&block.der), f, e);
+			st = add_cert(buf_slice(&block.der), facts_only, f, e);
 		else if (is_request(block.label) && !f->certs.n)
 			st = add_request(buf_slice(&block.der), f, e);
 		if (st)
@@ -48,9 +48,9 @@ static enum status parse_pem(struct slice in, bool all, struct cert_file *f, str
 	return ST_OK;
 }
 
-static enum status parse_der(struct slice in, struct cert_file *f, struct error *e)
+static enum status parse_der(struct slice in, bool facts_only, struct cert_file *f, struct error *e)
 {
-	enum status st = add_cert(in, f, e);
+	enum status st = add_cert(in, facts_only, f, e);
 	if (!st)
 		return ST_OK;
 	struct error second = ERROR_INIT;
@@ -65,10 +65,11 @@ static bool looks_like_der(struct slice in)
 	return in.n > 2 && in.p[0] == 0x30 && (in.p[1] & 0x80);
 }
 
-enum status cert_file_parse(struct slice in, const char *name, bool all, struct cert_file *ret, struct error *e)
+enum status cert_file_parse(struct slice in, const char *name, bool all, bool facts_only, struct cert_file *ret,
+                            struct error *e)
 {
 	AUTO(cert_file_done) struct cert_file f = { 0 };
-	enum status st = looks_like_der(in) ? parse_der(in, &f, e) : parse_pem(in, all, &f, e);
+	enum status st = looks_like_der(in) ? parse_der(in, facts_only, &f, e) : parse_pem(in, all, facts_only, &f, e);
 	if (st)
 		return error_wrap(e, "error parsing %s", name);
 	if (!f.certs.n && !f.is_csr)
@@ -94,7 +95,8 @@ enum status cert_file_read(struct invocation *inv, const char *name, const struc
 	AUTO(buf_done) struct buf text = BUF_INIT(CERT_BUNDLE_MAX);
 	const char *path = name ? name : "-";
 	enum status st = file_read(path, &text, e);
-	return st ? st : cert_file_parse(buf_slice(&text), strcmp(path, "-") ? path : "stdin", all, ret, e);
+	return st ? st : cert_file_parse(buf_slice(&text), strcmp(path, "-") ? path : "stdin", all, how->facts_only,
+	                            ret, e);
 }
 
 enum status cert_chain_read(struct invocation *inv, const char *name, const struct cert_server *how, bool all,

@@ -14,9 +14,9 @@ struct cert_file {
 void cert_file_done(struct cert_file *f);
 
 /* PEM or DER. PEM blocks of other kinds are skipped. all: every certificate, else the first certificate or request.
- * name: for errors. ST_INVALID: none or a broken one. */
-MUST_USE enum status cert_file_parse(struct slice in, const char *name, bool all, struct cert_file *ret,
-                                     struct error *e);
+ * facts_only: as in struct cert_server. name: for errors. ST_INVALID: none or a broken one. */
+MUST_USE enum status cert_file_parse(struct slice in, const char *name, bool all, bool facts_only,
+                                     struct cert_file *ret, struct error *e);
 
 /* How a server is asked for its chain. */
 struct cert_server {
@@ -24,6 +24,7 @@ struct cert_server {
 	const char *servername; /* SNI, and the name that is verified; NULL or "": the URL's host */
 	bool insecure;          /* the chain is not verified */
 	bool chain_only;        /* nor here; the caller does it */
+	bool facts_only;        /* of a file: dates and names are enough (cert_parse_facts) */
 };
 
 /* "https://host[:port]", tls://, tcp:// (443), smtps:// (465), ldaps:// (636): spec/client.md §7. */

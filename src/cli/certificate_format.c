@@ -53,7 +53,7 @@ static enum status run(struct invocation *inv, struct error *e)
 	inv_crypto(inv);
 	enum status st = file_read(from, &text, e);
 	if (!st)
-		st = cert_file_parse(buf_slice(&text), from, false, &f, e);
+		st = cert_file_parse(buf_slice(&text), from, false, true, &f, e);
 	if (st)
 		return st;
 	convert(&f, text.p[0] == DER_SEQUENCE_TAG, &out);

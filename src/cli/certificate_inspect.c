@@ -76,7 +76,8 @@ static enum status run(struct invocation *inv, struct error *e)
 	if (a.brief && strcmp(a.format, "text") != 0)
 		return error_set(e, ST_INVALID, "flag '--short' is incompatible with '--format %s'", a.format);
 	inv_crypto(inv);
-	const struct cert_server how = { .roots = a.roots, .servername = a.servername, .insecure = a.insecure };
+	const struct cert_server how = { .roots = a.roots, .servername = a.servername, .insecure = a.insecure,
+		                         .facts_only = a.brief };
 	enum status st = cert_file_read(inv, inv_pos(inv, 0), &how, a.bundle, &file, e);
 	if (st)
 		return st;

@@ -46,7 +46,7 @@ enum { DUE = 0, FRESH = 1, NO_FILE = 2, FAILED = 255 };
 static enum status load(struct invocation *inv, const char *name, struct chain *ret, struct error *e)
 {
 	const struct due_args *a = INV_ARGS(inv, due_args);
-	const struct cert_server how = { .roots = a->roots, .servername = a->servername };
+	const struct cert_server how = { .roots = a->roots, .servername = a->servername, .facts_only = true };
 	struct stat info;
 	if (strcmp(name, "-") != 0 && !cert_is_url(name) && stat(name, &info) && errno == ENOENT) {
 		inv->exit_code = NO_FILE;
@@ -76,7 +76,7 @@ static enum status key_differs(struct invocation *inv, const struct cert *c, boo
 	AUTO(EVP_PKEY_free_p) EVP_PKEY *key = NULL;
 	enum status st = read_key(a->key, &ask, &key, e);
 	if (!st)
-		*ret = !key_equal(key, cert_key(c));
+		*ret = !cert_key(c) || !key_equal(key, cert_key(c));
 	return st;
 }
 

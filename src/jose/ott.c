@@ -3,7 +3,6 @@
 #include "jose/jsonio.h"
 
 #include "crypto/digest.h"
-#include <math.h>
 
 void ott_done(struct ott *t)
 {
@@ -34,7 +33,9 @@ static enum status time_claim(const json_t *v, const char *name, bool *ret_has, 
 	double rough = json_number_value(v);
 	if (!(rough >= (double)WALL_MIN_S && rough <= (double)WALL_MAX_S))
 		return error_set(e, ST_INVALID, "token: claim %s is not a time between the years 1 and 9999", name);
-	ret->s = json_is_integer(v) ? json_integer_value(v) : (int64_t)floor(rough);
+	ret->s = json_is_integer(v) ? json_integer_value(v) : (int64_t)rough;
+	if ((double)ret->s > rough) /* towards the past, also before 1970 */
+		ret->s--;
 	*ret_has = true;
 	return ST_OK;
 }

@@ -11,8 +11,8 @@
 
 struct cert {
 	atomic_uint refs;
-	X509 *x;
-	EVP_PKEY *key; /* x's */
+	_Atomic(X509 *) x; /* made when it is first asked for */
+	struct cert *self; /* the way to x from a const value */
 	struct buf der;
 	char *common_name, *issuer_common_name;
 	struct san_list sans;
@@ -29,7 +29,7 @@ void cert_unref(struct cert *c)
 {
 	if (!c || atomic_fetch_sub_explicit(&c->refs, 1, memory_order_acq_rel) != 1)
 		return;
-	X509_free(c->x);
+	X509_free(atomic_load(&c->x));
 	buf_done(&c->der);
 	free(c->common_name);
 	free(c->issuer_common_name);
@@ -273,20 +273,33 @@ static enum status read_facts(struct cert *c, struct error *e)
 	return ST_OK;
 }
 
-static enum status read_openssl(struct cert *c, struct error *e)
+/* OpenSSL's form. Two threads may make it at once; the second gives way. */
+static X509 *openssl_form(const struct cert *c)
 {
+	X509 *x = atomic_load_explicit(&c->self->x, memory_order_acquire), *none = NULL;
 	const uint8_t *p = c->der.p;
-	if (!c->x)
-		c->x = d2i_X509(NULL, &p, (long)c->der.n);
-	if (!c->x)
+	if (x)
+		return x;
+	x = d2i_X509(NULL, &p, (long)c->der.n);
+	if (x && !atomic_compare_exchange_strong(&c->self->x, &none, x)) {
+		X509_free(x);
+		x = none;
+	}
+	return x;
+}
+
+static enum status check_openssl(const struct cert *c, struct error *e)
+{
+	X509 *x = openssl_form(c);
+	if (!x)
 		return error_ossl(e, ST_INVALID, "certificate");
-	c->key = X509_get0_pubkey(c->x);
-	if (!c->key)
+	if (!X509_get0_pubkey(x))
 		return error_ossl(e, ST_INVALID, "certificate: its public key cannot be read");
 	return ST_OK;
 }
 
-/* x: NULL, or the parsed form of der, taken on success. Ours reads first: what is not DER never reaches OpenSSL. */
+/* x: NULL, or the parsed form of der, of which a reference is taken on success. Ours reads first: what is not DER never
+ * reaches OpenSSL. */
 static enum status make(struct slice der, X509 *x, struct cert **ret, struct error *e)
 {
 	if (der.n > CERT_MAX)
@@ -295,13 +308,27 @@ static enum status make(struct slice der, X509 *x, struct cert **ret, struct err
 	if (!c)
 		return error_nomem(e);
 	atomic_init(&c->refs, 1);
+	c->self = c;
 	c->der = BUF_INIT(CERT_MAX);
 	buf_add_slice(&c->der, der);
 	if (buf_check(&c->der, e) || read_facts(c, e))
 		return e->status;
 	if (x && X509_up_ref(x))
-		c->x = x;
-	if (read_openssl(c, e))
+		atomic_init(&c->x, x);
+	*ret = TAKE(c);
+	return ST_OK;
+}
+
+enum status cert_parse_facts(struct slice der, struct cert **ret, struct error *e)
+{
+	return make(der, NULL, ret, e);
+}
+
+/* The value is the caller's only where OpenSSL can read it too. */
+static enum status make_checked(struct slice der, X509 *x, struct cert **ret, struct error *e)
+{
+	AUTO(cert_unref_p) struct cert *c = NULL;
+	if (make(der, x, &c, e) || check_openssl(c, e))
 		return e->status;
 	*ret = TAKE(c);
 	return ST_OK;
@@ -309,7 +336,7 @@ static enum status make(struct slice der, X509 *x, struct cert **ret, struct err
 
 enum status cert_parse(struct slice der, struct cert **ret, struct error *e)
 {
-	return make(der, NULL, ret, e);
+	return make_checked(der, NULL, ret, e);
 }
 
 enum status cert_of_x509(X509 *x, struct cert **ret, struct error *e)
@@ -318,7 +345,7 @@ enum status cert_of_x509(X509 *x, struct cert **ret, struct error *e)
 	int n = i2d_X509(x, &der);
 	if (n <= 0)
 		return error_ossl(e, ST_INVALID, "certificate");
-	enum status st = make(slice_of(der, (size_t)n), x, ret, e);
+	enum status st = make_checked(slice_of(der, (size_t)n), x, ret, e);
 	OPENSSL_free(der);
 	return st;
 }
@@ -330,17 +357,19 @@ const struct cert_facts *cert_facts(const struct cert *c)
 
 X509 *cert_x509(const struct cert *c)
 {
-	return c->x;
+	return openssl_form(c);
 }
 
 EVP_PKEY *cert_key(const struct cert *c)
 {
-	return c->key;
+	return X509_get0_pubkey(openssl_form(c));
 }
 
 enum status cert_signed_by(const struct cert *c, const struct cert *issuer, struct error *e)
 {
-	if (X509_verify(c->x, issuer->key) == 1)
+	X509 *x = openssl_form(c);
+	EVP_PKEY *key = cert_key(issuer);
+	if (x && key && X509_verify(x, key) == 1)
 		return ST_OK;
 	return error_ossl(e, ST_DENIED, "certificate: its signature does not verify");
 }

@@ -43,6 +43,9 @@ struct cert_facts {
  * in the facts and is malformed, a public key that OpenSSL cannot read. ST_LIMIT: larger than CERT_MAX, too many
  * names. */
 MUST_USE enum status cert_parse(struct slice der, struct cert **ret, struct error *e);
+/* The same without OpenSSL, where dates and names are enough: cert_x509() and cert_key() read it when they are first asked,
+ * and give NULL where it cannot be read. For commands whose start-up counts, and for what we have written ourselves. */
+MUST_USE enum status cert_parse_facts(struct slice der, struct cert **ret, struct error *e);
 MUST_USE enum status cert_of_x509(X509 *x, struct cert **ret, struct error *e); /* takes its own reference */
 struct cert *cert_ref(struct cert *c);
 void cert_unref(struct cert *c);

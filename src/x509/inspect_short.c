@@ -47,12 +47,49 @@ static void add_provisioner(struct buf *out, const struct provisioner_ext *p)
 	buf_addc(out, '\n');
 }
 
+/* The key's kind from its SubjectPublicKeyInfo, without OpenSSL for the kinds that everybody has: this runs every few
+ * minutes on small devices. */
+static void add_key_label(struct buf *out, const struct cert *c)
+{
+	static const struct {
+		const char *oid, *parameter, *label;
+	} known[] = {
+		{ "1.2.840.10045.2.1", "1.2.840.10045.3.1.7", "ECDSA P-256" },
+		{ "1.2.840.10045.2.1", "1.3.132.0.34", "ECDSA P-384" },
+		{ "1.2.840.10045.2.1", "1.3.132.0.35", "ECDSA P-521" },
+		{ "1.3.101.112", "", "Ed25519 256" },
+	};
+	char oid[OID_TEXT] = "", parameter[OID_TEXT] = "";
+	struct slice rest = cert_facts(c)->spki;
+	struct error ignored;
+	struct der d, alg, p;
+	if (!der_expect(&rest, DER_SEQUENCE, &d, &ignored)) {
+		rest = d.body;
+		if (!der_expect(&rest, DER_SEQUENCE, &alg, &ignored)) {
+			alg_oid_text(alg.whole, oid);
+			rest = alg.body;
+			if (!der_next(&rest, &p, &ignored) && !der_expect(&rest, DER_OID, &p, &ignored))
+				st_ignore(der_read_oid(p.body, parameter, &ignored), "an unknown curve is named below");
+		}
+	}
+	for (size_t i = 0; i < COUNT_OF(known); i++) {
+		if (strcmp(oid, known[i].oid) != 0 || strcmp(parameter, known[i].parameter) != 0)
+			continue;
+		buf_adds(out, known[i].label);
+		return;
+	}
+	EVP_PKEY *key = cert_key(c);
+	buf_adds(out, key ? key_facts_of(key).label : "unknown");
+}
+
 enum status inspect_short(const struct cert *c, struct buf *out, struct error *e)
 {
 	const struct cert_facts *f = cert_facts(c);
 	const char *kind = !f->is_ca ? "TLS" : inspect_self_signed(c) ? "Root CA" : "Intermediate CA";
 	char from[WALL_TEXT], to[WALL_TEXT];
-	buf_addf(out, "X.509v3 %s Certificate (%s) [Serial: ", kind, key_facts_of(cert_key(c)).label);
+	buf_addf(out, "X.509v3 %s Certificate (", kind);
+	add_key_label(out, c);
+	buf_adds(out, ") [Serial: ");
 	add_abbreviated(out, f->serial_text);
 	buf_adds(out, "]\n");
 	add_subject(out, f->common_name, f->sans);
