@@ -10,7 +10,7 @@
 const struct cli_globals *inv_globals(const struct invocation *inv)
 {
 	static const struct cli_globals none;
-	return inv->args.globals ? inv->args.globals : &none;
+	return inv->set->global ? inv->args.globals : &none; /* step-ca has none */
 }
 
 const char *inv_pos(const struct invocation *inv, size_t n)

@@ -107,7 +107,7 @@ static const char *from_defaults(void *ctx, const char *name)
 static int run(struct invocation *inv, int argc, char *const argv[])
 {
 	struct error e = ERROR_INIT;
-	struct args_source source = { line_read, from_env, from_defaults, inv };
+	struct args_source source = { inv->set->global ? line_read : NULL, from_env, from_defaults, inv };
 	enum status st = args_parse(inv->set, inv->command, argc, argv, &source, &inv->args, &e);
 	if (st == ST_USAGE)
 		return refuse_usage(inv, &e);
