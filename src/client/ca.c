@@ -92,7 +92,9 @@ static enum status do_call(struct ca *c, const struct call *q, struct https_resp
 	if (https_call(&conf, &request, resp, &c->answer.net, e))
 		return e->status;
 	c->answer.http = resp->status;
-	*reply = (struct ca_reply){ .status = resp->status, .body = buf_slice(&resp->body) };
+	*reply = (struct ca_reply){ .status = resp->status,
+		                    .body = buf_slice(&resp->body),
+		                    .retry_after = resp->retry_after[0] ? resp->retry_after : NULL };
 	return reply_check(reply, &c->answer.from_ca, &c->answer.retry_after_s, e);
 }
 

@@ -32,6 +32,7 @@ struct https_response {
 	int status;
 	struct buf body;          /* at most HTTPS_BODY_MAX */
 	char content_type[128];
+	char retry_after[64];     /* the header's value; "" where absent */
 	struct chain peer;        /* the server's chain as sent */
 };
 void https_response_done(struct https_response *r);

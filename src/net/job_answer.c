@@ -40,6 +40,14 @@ char *job_take_head(struct https_job *j, size_t *ret_n)
 	return j->head_bytes = bytes;
 }
 
+/* A header's value, cut to the room there is; empty where it is absent. */
+static void keep_field(const struct http1_head *head, const char *name, char *out, size_t n)
+{
+	const struct http1_field *f = http1_find(head, name);
+	if (f)
+		snprintf(out, n, "%.*s", SLICE_FMT(f->value));
+}
+
 static bool read_head(struct https_job *j)
 {
 	struct error e = ERROR_INIT;
@@ -53,9 +61,8 @@ static bool read_head(struct https_job *j)
 	}
 	if (j->head.status < 200 && j->head.status != 101) /* RFC 9110 §15.2: "MAY ignore unexpected 1xx responses" */
 		return true;
-	const struct http1_field *type = http1_find(&j->head, "Content-Type");
-	if (type)
-		snprintf(j->resp.content_type, sizeof j->resp.content_type, "%.*s", SLICE_FMT(type->value));
+	keep_field(&j->head, "Content-Type", j->resp.content_type, sizeof j->resp.content_type);
+	keep_field(&j->head, "Retry-After", j->resp.retry_after, sizeof j->resp.retry_after);
 	j->resp.status = j->head.status;
 	j->phase = JOB_BODY;
 	return true;
