@@ -26,10 +26,10 @@ static enum status add_item(struct buf *out, const struct provisioner *p, struct
 {
 	if (!p->disabled)
 		return jsonio_format(p->json, out, e);
-	json_t *o = json_copy(p->json);
-	enum status st = ST_OK;
-	if (!o || json_object_set_new(o, "state", json_string("Uninitialized")) ||
-	    json_object_set_new(o, "stateReason", json_string(p->disabled)))
+	json_t *o = json_object();
+	enum status st = o ? jsonio_add_missing(o, p->json, e) : error_nomem(e);
+	if (!st && (json_object_set_new(o, "state", json_string("Uninitialized")) ||
+	            json_object_set_new(o, "stateReason", json_string(p->disabled))))
 		st = error_nomem(e);
 	if (!st)
 		st = jsonio_format(o, out, e);
