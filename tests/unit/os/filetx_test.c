@@ -62,6 +62,8 @@ static void leave_stage(void)
 	become(0);
 	chmod(stage.dir, 0755);
 	chmod(stage.state, 0700);
+	for (size_t i = 0; i < FILES; i++)
+		unlink(path_of(i));
 }
 
 static void put_old(size_t n)
@@ -192,6 +194,29 @@ static void every_fsync_is_there(void **state)
 		}
 		leave_stage();
 	}
+}
+
+/* The first rename fails, nothing has changed: then nothing is pending either. (The journal's own is the one before.)
+ */
+static void a_commit_that_changed_nothing_leaves_no_journal(void **state)
+{
+	(void)state;
+	set_stage(false);
+	put_old(2);
+	struct error e = ERROR_INIT;
+	fail_arm(FAIL_RENAME, 2, EIO);
+	assert_int_equal(replace(2, &e), ST_IO);
+	assert_true(fail_disarm());
+	assert_non_null(strstr(e.text, "rename to"));
+	assert_false(filetx_pending(path_of(0), stage.state));
+	assert_true(all_are(2, false));
+	assert_clean(2);
+	fail_arm(FAIL_RENAME, 3, EIO);
+	assert_int_equal(replace(2, &e), ST_IO);
+	assert_true(fail_disarm());
+	assert_non_null(strstr(e.text, "the next run puts them in place"));
+	assert_true(filetx_pending(path_of(0), stage.state));
+	assert_true(assert_next_open_heals(2));
 }
 
 static void a_failed_call_leaves_old_or_new(void **state)
@@ -472,7 +497,6 @@ static void hard_links_break_by_rename_and_stay_in_place(void **state)
 	for (int in_place = 0; in_place < 2; in_place++) {
 		set_stage(in_place);
 		chmod(stage.dir, 0755);
-		unlink(path_of(0));
 		unlink(in_scratch("other"));
 		put_old(1);
 		chmod(stage.dir, 0755);
@@ -736,6 +760,77 @@ static void a_foreign_journal_is_never_applied(void **state)
 	refused(path_of(0), NULL, false, ST_IO, "cannot be read");
 }
 
+/* Its second name may be anybody's way to write into it. */
+static void a_journal_with_two_names_is_not_applied(void **state)
+{
+	(void)state;
+	set_stage(false);
+	put_old(1);
+	write_journal(in_scratch("dir/.site.crt.journal"), path_of(0), rows[0].old, rows[0].new, 0644);
+	assert_int_equal(link(in_scratch("dir/.site.crt.journal"), in_scratch("second")), 0);
+	refused(path_of(0), NULL, false, ST_DENIED, "others may have written it");
+	assert_true(all_are(1, false));
+}
+
+/* In a folder of many users a second name of our file may have been made by one of them: writing through it would
+ * write wherever the first one is. */
+static void a_planted_hard_link_is_not_written_through(void **state)
+{
+	(void)state;
+	NEEDS_ROOT();
+	set_stage(true);
+	put_old(1);
+	become(0);
+	assert_int_equal(chown(stage.dir, 0, 12345), 0);
+	assert_int_equal(link(path_of(0), in_scratch("victim")), 0);
+	static const struct {
+		mode_t folder;
+		bool fine;
+	} cases[] = { { 0555, true }, { 0575, false } };
+	for (size_t i = 0; i < COUNT_OF(cases); i++) {
+		struct error e = ERROR_INIT;
+		assert_int_equal(chmod(stage.dir, cases[i].folder), 0);
+		become(NOBODY);
+		enum status st = replace(1, &e);
+		become(0);
+		assert_int_equal(st == ST_OK, cases[i].fine);
+		if (st)
+			assert_non_null(strstr(e.text, "permission denied"));
+	}
+	leave_stage();
+}
+
+/* Sticky, and the file is somebody else's whose group we share: a rename would be refused, at commit, too late. */
+static void a_sticky_folder_is_known_before_the_ca_is_asked(void **state)
+{
+	(void)state;
+	NEEDS_ROOT();
+	set_stage(false);
+	put_old(2);
+	for (size_t i = 0; i < 2; i++) {
+		assert_int_equal(chown(path_of(i), 4242, NOBODY), 0);
+		assert_int_equal(chmod(path_of(i), i ? 0640 : 0660), 0);
+	}
+	assert_int_equal(chown(scratch_dir, 0, NOBODY), 0);
+	assert_int_equal(chmod(scratch_dir, 0755), 0);
+	assert_int_equal(chown(stage.dir, 0, NOBODY), 0);
+	assert_int_equal(chmod(stage.dir, 01770), 0);
+	struct error e = ERROR_INIT;
+	struct filetx *t = NULL;
+	bool recovered;
+	assert_int_equal(setegid(NOBODY), 0);
+	become(NOBODY);
+	enum status one = replace(1, &e);
+	/* The key cannot be written in place: nothing is asked of the CA. */
+	enum status two = open_files(2, false, &t, &recovered, &e);
+	become(0);
+	assert_int_equal(setegid(0), 0);
+	assert_int_equal(one, ST_OK);
+	assert_string_equal(get_file(path_of(0)), rows[0].new);
+	assert_int_equal(two, ST_IO);
+	assert_null(t);
+}
+
 /* The path in a journal was canonical: a link that stands in it now was put there since. */
 static void a_journal_follows_no_link(void **state)
 {
@@ -945,6 +1040,31 @@ static void a_bind_mounted_file_is_written_in_place(void **state)
 	assert_string_equal(get_file(path_of(0)), rows[0].old);
 }
 
+/* A read-only one cannot be written either: known at open, not after the CA was asked. */
+static int bound_read_only_scene(void)
+{
+	struct error e = ERROR_INIT;
+	struct filetx *t = NULL;
+	bool recovered;
+	if (mount(in_scratch("outside"), path_of(0), NULL, MS_BIND, NULL) ||
+	    mount(NULL, path_of(0), NULL, MS_BIND | MS_REMOUNT | MS_RDONLY, NULL))
+		return 77;
+	if (open_files(2, false, &t, &recovered, &e) != ST_IO || !strstr(e.text, "read-only file system"))
+		return 1;
+	return all_are(2, false) ? 0 : 2;
+}
+
+static void a_read_only_bind_mount_is_known_at_open(void **state)
+{
+	(void)state;
+	NEEDS_ROOT();
+	set_stage(false);
+	put_old(2);
+	put_file(in_scratch("outside"), rows[0].old, 0644);
+	assert_int_equal(in_child(bound_read_only_scene), 0);
+	assert_clean(2);
+}
+
 static int full_scene(void)
 {
 	struct error e = ERROR_INIT;
@@ -971,6 +1091,43 @@ static void a_full_disk_fails_the_stage_and_changes_nothing(void **state)
 	assert_int_equal(in_child(full_scene), 0);
 }
 
+/* In place: the room is asked for before a byte is changed. */
+static int full_in_place_scene(void)
+{
+	struct error e = ERROR_INIT;
+	struct filetx *t = NULL;
+	bool recovered;
+	static char big[256 << 10];
+	memset(big, 'x', sizeof big);
+	if (mount("none", stage.dir, "tmpfs", 0, "size=64k,mode=0555"))
+		return 77;
+	put_old(2);
+	for (size_t i = 0; i < 2; i++)
+		if (chown(path_of(i), NOBODY, (gid_t)-1))
+			return 77;
+	chmod(stage.dir, 0555);
+	become(NOBODY);
+	if (open_files(2, false, &t, &recovered, &e) || filetx_stage(t, 0, slice_cstr(rows[0].new), &e) ||
+	    filetx_stage(t, 1, slice_of(big, sizeof big), &e))
+		return 1;
+	if (filetx_commit(t, &e) != ST_IO || !strstr(e.text, "no space left on device"))
+		return 2;
+	filetx_close(t);
+	if (filetx_pending(path_of(0), stage.state))
+		return 3;
+	return all_are(2, false) && count_entries(stage.state) == 0 ? 0 : 4;
+}
+
+static void a_full_disk_changes_nothing_in_place(void **state)
+{
+	(void)state;
+	NEEDS_ROOT();
+	set_stage(true);
+	become(0);
+	assert_int_equal(in_child(full_in_place_scene), 0);
+	leave_stage();
+}
+
 static void pending_reads_what_is_not_there(void **state)
 {
 	(void)state;
@@ -988,6 +1145,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		LONG(a_failed_call_leaves_old_or_new),
 		LONG(a_failed_call_leaves_old_or_new_in_place),
+		CASE(a_commit_that_changed_nothing_leaves_no_journal),
 		LONG(every_fsync_is_there),
 		LONG(killed_anywhere_the_next_open_heals),
 		LONG(killed_anywhere_the_next_open_heals_in_place),
@@ -1008,6 +1166,9 @@ int main(void)
 		CASE(a_state_folder_is_made),
 		CASE(a_file_planted_in_a_shared_folder_is_refused),
 		CASE(a_foreign_journal_is_never_applied),
+		CASE(a_journal_with_two_names_is_not_applied),
+		CASE(a_planted_hard_link_is_not_written_through),
+		CASE(a_sticky_folder_is_known_before_the_ca_is_asked),
 		CASE(a_journal_follows_no_link),
 		CASE(a_torn_journal_is_put_aside),
 		CASE(a_journal_that_was_overtaken_is_void),
@@ -1015,7 +1176,9 @@ int main(void)
 		CASE(one_at_a_time_and_the_other_is_named),
 		LONG(many_processes_lose_no_update),
 		CASE(a_bind_mounted_file_is_written_in_place),
+		CASE(a_read_only_bind_mount_is_known_at_open),
 		CASE(a_full_disk_fails_the_stage_and_changes_nothing),
+		CASE(a_full_disk_changes_nothing_in_place),
 		CASE(pending_reads_what_is_not_there),
 	};
 	return cmocka_run_group_tests_name("os/filetx", tests, NULL, NULL);
