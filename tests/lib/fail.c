@@ -71,6 +71,11 @@ WRAP(int, -1, FAIL_RENAME, unlinkat, (int d, const char *a, int fl), (d, a, fl))
 WRAP(int, -1, FAIL_ATTR, fchmod, (int fd, mode_t m), (fd, m))
 WRAP(int, -1, FAIL_ATTR, fchown, (int fd, uid_t u, gid_t g), (fd, u, g))
 
+static bool takes_mode(int flags)
+{
+	return (flags & O_CREAT) || (flags & O_TMPFILE) == O_TMPFILE; /* O_TMPFILE holds O_DIRECTORY's bit */
+}
+
 #define WRAP_OPEN(name, params, args)                                                       \
 	int __real_##name params;                                                           \
 	int __wrap_##name params;                                                           \
@@ -78,10 +83,16 @@ WRAP(int, -1, FAIL_ATTR, fchown, (int fd, uid_t u, gid_t g), (fd, u, g))
 	{                                                                                   \
 		va_list ap;                                                                 \
 		va_start(ap, flags);                                                        \
-		mode_t mode = flags & (O_CREAT | O_TMPFILE) ? va_arg(ap, mode_t) : 0;       \
+		mode_t mode = takes_mode(flags) ? va_arg(ap, mode_t) : 0;                     \
 		va_end(ap);                                                                 \
 		return strike(FAIL_OPEN) ? -1 : __real_##name args;                         \
 	}
 
 WRAP_OPEN(open, (const char *path, int flags, ...), (path, flags, mode))
 WRAP_OPEN(openat, (int dir, const char *path, int flags, ...), (dir, path, flags, mode))
+
+/* With 64-bit file offsets, as meson sets them, libc's headers turn the names above into these. */
+WRAP(ssize_t, -1, FAIL_WRITE, pwrite64, (int fd, const void *p, size_t n, off_t at), (fd, p, n, at))
+WRAP(int, -1, FAIL_WRITE, ftruncate64, (int fd, off_t n), (fd, n))
+WRAP_OPEN(open64, (const char *path, int flags, ...), (path, flags, mode))
+WRAP_OPEN(openat64, (int dir, const char *path, int flags, ...), (dir, path, flags, mode))
