@@ -18,11 +18,14 @@ struct mailbox {
 	int refs, wake_fd;
 	bool closed; /* the listener is gone: an answer goes nowhere */
 	bool stop;   /* the worker is asked to stop */
+	bool asked;  /* whether it is alive, and it has not looked yet */
 	struct request *first, **last;
 };
 MUST_USE enum status mailbox_new(struct mailbox **ret, struct error *e);
 void mailbox_unref(struct mailbox *m);
 void mailbox_post_stop(struct mailbox *m);
+/* Has the worker looked since it was asked last? Asks again. */
+bool mailbox_ask(struct mailbox *m);
 /* Everything that lies in it; *ret_stop where the worker is asked to stop. */
 struct request *mailbox_empty(struct mailbox *m, bool *ret_stop);
 

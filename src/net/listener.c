@@ -226,6 +226,14 @@ static void stop_threads(struct listener *l, size_t n)
 		close_mailbox(&l->workers[i]);
 }
 
+bool listener_alive(struct listener *l)
+{
+	bool all = true;
+	for (size_t i = 0; i < l->workers_n; i++)
+		all &= mailbox_ask(l->workers[i].box);
+	return all;
+}
+
 void listener_stop(struct listener *l)
 {
 	if (!l)

@@ -85,6 +85,8 @@ struct listener_conf {
  * names the address. */
 MUST_USE enum status listener_start(const struct listener_conf *conf, struct listener **ret, struct error *e);
 int listener_port(const struct listener *l);
+/* Has every thread's loop turned since the last call (true the first time)? Asks them again. For a watchdog. */
+bool listener_alive(struct listener *l);
 /* Stops accepting, closes idle connections, lets running requests finish (at most drain_ms), joins the threads, frees.
  * A request that has still not been answered then stays valid for its handler; request_reply only frees it. */
 void listener_stop(struct listener *l);

@@ -63,6 +63,16 @@ void mailbox_post_stop(struct mailbox *m)
 	wake(m);
 }
 
+bool mailbox_ask(struct mailbox *m)
+{
+	pthread_mutex_lock(&m->lock);
+	bool looked = !m->asked;
+	m->asked = true;
+	pthread_mutex_unlock(&m->lock);
+	wake(m);
+	return looked;
+}
+
 /* False where the listener is gone. */
 static bool mailbox_post(struct mailbox *m, struct request *r)
 {
@@ -87,6 +97,7 @@ struct request *mailbox_empty(struct mailbox *m, bool *ret_stop)
 	struct request *first = m->first;
 	m->first = NULL;
 	m->last = &m->first;
+	m->asked = false;
 	*ret_stop = m->stop;
 	pthread_mutex_unlock(&m->lock);
 	return first;

@@ -11,6 +11,7 @@
 #include <errno.h>
 #include <netinet/in.h>
 #include <pthread.h>
+#include <sched.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -31,6 +32,7 @@ struct stage {
 	char why[256], last_path[64];
 	struct request *held[HELD_MAX];
 	int held_n;
+	_Atomic int arrived; /* counted before the lock is taken */
 };
 
 static SSL_CTX *give_tls(void *ctx)
@@ -76,6 +78,7 @@ static void hold(struct stage *s, struct request *r)
 static void handle(void *ctx, struct request *r)
 {
 	struct stage *s = ctx;
+	s->arrived++;
 	struct cert *peer = request_peer(r);
 	char text[512];
 	pthread_t thread;
@@ -1062,6 +1065,36 @@ static void serving_without_memory(void **state)
 	stage_stop(&s);
 }
 
+/* Asks until the answer is this one; the runner's time limit ends a listener that never gives it. */
+static void await_alive(struct stage *s, bool wanted)
+{
+	while (listener_alive(s->l) != wanted)
+		sched_yield();
+}
+
+static void a_stuck_thread_is_noticed(void **state)
+{
+	(void)state;
+	struct stage s;
+	struct wire w;
+	stage_start(&s, roomy(), 2);
+	await_alive(&s, true);
+	assert_true(wire_open(&w, s.port, NULL));
+	pthread_mutex_lock(&s.lock); /* the handler waits for it */
+	assert_true(wire_puts(&w, GET("/hold") "\r\n"));
+	while (!s.arrived)
+		sched_yield();
+	await_alive(&s, false);
+	for (int i = 0; i < 3; i++)
+		assert_false(listener_alive(s.l));
+	pthread_mutex_unlock(&s.lock);
+	await_alive(&s, true);
+	wait_for(&s, &s.held_n, 1);
+	answer(s.held[0], 200, "");
+	wire_close(&w);
+	stage_stop(&s);
+}
+
 static int make(void **state)
 {
 	(void)state;
@@ -1100,6 +1133,7 @@ int main(void)
 		cmocka_unit_test(a_crowd_that_stays),
 		cmocka_unit_test(stopping_lets_requests_finish),
 		cmocka_unit_test(stopping_does_not_wait_for_ever),
+		cmocka_unit_test(a_stuck_thread_is_noticed),
 		cmocka_unit_test(starting_without_memory),
 		cmocka_unit_test(serving_without_memory),
 		cmocka_unit_test(addresses),
