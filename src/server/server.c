@@ -106,7 +106,7 @@ enum status server_start(const struct server_conf *conf, struct server **ret, st
 	if (open_store(s, e) || leaf_renew(s, s->now_, e) || open_listener(s, e) || write_port(s, e))
 		goto fail;
 	log_line(LOG_INFO_, "Serving HTTPS on %s (port %d) ...", s->now_->conf->address, server_port(s));
-	notify_send("READY=1");
+	notify_sendf("READY=1\nSTATUS=Serving HTTPS on port %d", server_port(s));
 	*ret = s;
 	return ST_OK;
 fail:
@@ -185,28 +185,65 @@ void server_block_signals(void)
 static void reload(struct server *s)
 {
 	struct error e = ERROR_INIT;
-	notify_send("RELOADING=1");
-	if (server_reload(s, &e))
+	char status[sizeof e.text + 64];
+	/* sd_notify(3): the time tells systemd (from 253) which of two reloads has begun. */
+	notify_sendf("RELOADING=1\nMONOTONIC_USEC=%lld", (long long)(clock_mono(s->conf.clock).ns / DURATION_US));
+	if (server_reload(s, &e)) {
 		LOG_EVENT(LOG_ERROR, "configuration not reloaded: the old one stays in force", LF_STR("error", e.text));
-	else
+		snprintf(status, sizeof status, "Configuration not reloaded, the old one is in force: %s", e.text);
+	} else {
 		log_line(LOG_INFO_, "configuration reloaded");
+		snprintf(status, sizeof status, "Serving HTTPS on port %d", server_port(s));
+	}
+	notify_status(status);
 	notify_send("READY=1");
+}
+
+/* The service manager's watchdog: fed while the threads that serve are alive, so that a CA that hangs is restarted. */
+struct watchdog {
+	int64_t every_ns; /* 0: nobody watches */
+	struct mono due;
+};
+
+static void watchdog_feed(struct watchdog *w, struct server *s)
+{
+	struct mono now = clock_mono(s->conf.clock);
+	if (!w->every_ns || now.ns < w->due.ns)
+		return;
+	w->due.ns = now.ns + w->every_ns;
+	if (listener_alive(s->listener))
+		notify_send("WATCHDOG=1");
+	else
+		log_line(LOG_ERROR, "a thread that serves connections has not answered for %lld s",
+		         (long long)(w->every_ns / DURATION_S));
+}
+
+/* The wall clock may jump, so no sleep is longer than this. */
+enum { LONGEST_SLEEP_S = 60 };
+
+static struct timespec next_sleep(const struct watchdog *w, struct server *s)
+{
+	int64_t left = server_tend(s).s - clock_wall(s->conf.clock).s;
+	int64_t ns = (left < 1 ? 1 : left < LONGEST_SLEEP_S ? left : LONGEST_SLEEP_S) * DURATION_S;
+	int64_t watched = w->every_ns ? w->due.ns - clock_mono(s->conf.clock).ns : ns;
+	ns = watched < 0 ? 0 : watched < ns ? watched : ns;
+	return (struct timespec){ .tv_sec = ns / DURATION_S, .tv_nsec = ns % DURATION_S };
 }
 
 void server_run(struct server *s)
 {
-	enum { LONGEST_SLEEP_S = 60 }; /* the wall clock may jump; look at it again soon */
+	struct watchdog watchdog = { .every_ns = notify_watchdog_ns() };
 	sigset_t set = handled();
 	for (;;) {
-		int64_t left = server_tend(s).s - clock_wall(s->conf.clock).s;
-		struct timespec wait = { .tv_sec = left < 1 ? 1 : left < LONGEST_SLEEP_S ? left : LONGEST_SLEEP_S };
+		watchdog_feed(&watchdog, s);
+		struct timespec wait = next_sleep(&watchdog, s);
 		int sig = sigtimedwait(&set, NULL, &wait);
 		if (sig == SIGINT || sig == SIGTERM)
 			break;
 		if (sig == SIGHUP)
 			reload(s);
 	}
-	notify_send("STOPPING=1");
+	notify_send("STOPPING=1\nSTATUS=Finishing running requests");
 	log_line(LOG_INFO_, "stopping: no new connections; running requests are finished");
 	server_stop(s);
 }
