@@ -1,5 +1,6 @@
 /* step-ca - the certificate authority. */
 #include "cli/cli.h"
+#include "cli/commands.h"
 #include "os/clock.h"
 #include "os/entropy.h"
 #include "os/file.h"
@@ -194,7 +195,7 @@ static const struct opt import_opts[] = {
 	OPT_END,
 };
 
-static const struct command cmd_ca = {
+static const struct command cmd_serve = {
 	.path = "",
 	.summary = "the certificate authority",
 	.usage = "[config.json]",
@@ -212,7 +213,7 @@ static const struct command cmd_ca = {
 	.run = run_ca,
 };
 
-static const struct command cmd_version = { .path = "version", .summary = "print the version", .run = run_version };
+static const struct command cmd_print_version = { .path = "version", .summary = "print the version", .run = run_version };
 
 static const struct command cmd_check = {
 	.path = "check",
@@ -239,8 +240,10 @@ static const struct command cmd_import = {
 	.run = run_import,
 };
 
-static const struct command *const commands[] = { &cmd_ca, &cmd_check, &cmd_db, &cmd_import, &cmd_version, NULL };
-static const struct command_set set = { .program = "step-ca", .commands = commands };
+static const struct command *const commands[] = { &cmd_serve,  &cmd_check,         &cmd_db,
+	                                        &cmd_import, &cmd_print_version, &cmd_internal_docs,
+	                                        NULL };
+static const struct command_set set = { .program = "step-ca", .commands = commands, .man_section = 8 };
 
 /* Key material must not reach a core file or another process of this user. */
 static void protect_memory(void)

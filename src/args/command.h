@@ -100,6 +100,7 @@ struct command_set {
 	const struct command *const *commands;
 	const struct opt *global;    /* options every command takes (--help is built in); their fields are those of a
 	                                struct of their own (args.globals); may be NULL */
+	int man_section;             /* 0: 1. step-ca(8) is not the page of `step ca`, which is step-ca(1) */
 };
 
 /* How a command takes its options as text: every name, the one that the environment goes by first. */

@@ -5,6 +5,7 @@
 /* Sections and layout of spec/client.md §1.12, wrapped at 80 columns, no escapes. */
 void render_help(const struct command_set *set, const struct command *c, struct buf *out);
 /* mdoc/man source of one command, or of the whole program ("" path). date: "2026-11-23". */
+int man_section(const struct command_set *set);
 void render_man(const struct command_set *set, const struct command *c, const char *date, struct buf *out);
 
 enum render_shell { RENDER_BASH, RENDER_ZSH, RENDER_FISH };

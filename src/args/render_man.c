@@ -81,6 +81,11 @@ static void page_name(struct buf *out, const struct command_set *set, const stru
 	}
 }
 
+int man_section(const struct command_set *set)
+{
+	return set->man_section ? set->man_section : 1;
+}
+
 static void title(const struct command_set *set, const struct command *c, const char *date, struct buf *out)
 {
 	AUTO(buf_done) struct buf name = BUF_INIT(256);
@@ -93,7 +98,8 @@ static void title(const struct command_set *set, const struct command *c, const 
 		else
 			buf_addc(out, (char)(ch >= 'a' && ch <= 'z' ? ch - 32 : ch));
 	}
-	buf_addf(out, " 1 \"%s\" \"Perennial " PERENNIAL_VERSION "\" \"Perennial Manual\"\n.SH NAME\n", date);
+	buf_addf(out, " %d \"%s\" \"Perennial " PERENNIAL_VERSION "\" \"Perennial Manual\"\n.SH NAME\n",
+	         man_section(set), date);
 	text(out, buf_cstr(&name));
 	buf_adds(out, " \\- ");
 	text(out, c->summary);
@@ -207,7 +213,7 @@ static void commands(const struct command_set *set, const struct command *c, str
 		page_name(&name, set, *k);
 		buf_adds(out, ".TP\n\\fB");
 		text(out, buf_cstr(&name));
-		buf_adds(out, "\\fR(1)\n");
+		buf_addf(out, "\\fR(%d)\n", man_section(set));
 		text(out, (*k)->summary);
 		buf_adds(out, ".\n");
 	}
@@ -234,7 +240,7 @@ static void environment(const struct command_set *set, const struct command *c, 
 	if (c->path[0]) {
 		buf_adds(out, ".SH \"SEE ALSO\"\n.BR ");
 		text(out, set->program);
-		buf_adds(out, " (1)\n");
+		buf_addf(out, " (%d)\n", man_section(set));
 		return;
 	}
 	buf_adds(

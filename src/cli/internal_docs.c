@@ -32,36 +32,40 @@ static enum status save(const char *folder, const char *below, const char *name,
 	return st ? st : file_replace(buf_cstr(&path), buf_slice(content), 0644, e);
 }
 
-/* "step-ca-renew.1" */
+/* "man/man1/step-ca-renew.1" */
 static enum status man_page(const struct invocation *inv, const struct command *c, const char *folder, struct error *e)
 {
 	AUTO(buf_done) struct buf page = BUF_INIT(PAGE_MAX);
-	AUTO(buf_done) struct buf name = BUF_INIT(256);
+	AUTO(buf_done) struct buf name = BUF_INIT(256), below = BUF_INIT(32);
 	char date[VERSION_DATE];
-	buf_addf(&name, "%s%s%s.1", inv->set->program, c->path[0] ? "-" : "", c->path);
-	if (buf_check(&name, e))
+	buf_addf(&below, "man/man%d", man_section(inv->set));
+	buf_addf(&name, "%s%s%s.%d", inv->set->program, c->path[0] ? "-" : "", c->path, man_section(inv->set));
+	if (buf_check(&below, e) || buf_check(&name, e))
 		return e->status;
 	for (size_t i = 0; i < name.n; i++)
 		if (name.p[i] == ' ')
 			name.p[i] = '-';
 	render_man(inv->set, c, version_date(date), &page);
-	return save(folder, "man/man1", buf_cstr(&name), &page, e);
+	return save(folder, buf_cstr(&below), buf_cstr(&name), &page, e);
 }
 
 static enum status completions(const struct invocation *inv, const char *folder, struct error *e)
 {
 	static const struct {
-		const char *below, *name;
+		const char *below, *before, *behind;
 	} places[] = {
-		[RENDER_BASH] = { "bash-completion/completions", "step" },
-		[RENDER_ZSH] = { "zsh/site-functions", "_step" },
-		[RENDER_FISH] = { "fish/vendor_completions.d", "step.fish" },
+		[RENDER_BASH] = { "bash-completion/completions", "", "" },
+		[RENDER_ZSH] = { "zsh/site-functions", "_", "" },
+		[RENDER_FISH] = { "fish/vendor_completions.d", "", ".fish" },
 	};
 	enum status st = ST_OK;
 	for (size_t i = 0; !st && i < COUNT_OF(places); i++) {
-		AUTO(buf_done) struct buf script = BUF_INIT(PAGE_MAX);
+		AUTO(buf_done) struct buf script = BUF_INIT(PAGE_MAX), name = BUF_INIT(256);
+		buf_addf(&name, "%s%s%s", places[i].before, inv->set->program, places[i].behind);
 		render_completion(inv->set, (enum render_shell)i, &script);
-		st = save(folder, places[i].below, places[i].name, &script, e);
+		st = buf_check(&name, e);
+		if (!st)
+			st = save(folder, places[i].below, buf_cstr(&name), &script, e);
 	}
 	return st;
 }

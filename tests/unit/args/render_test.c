@@ -127,6 +127,12 @@ static void man_page(void **state)
 	render_man(&sample_set, command_find(&sample_set, SLICE_NONE), "2026-11-23", &out);
 	assert_non_null(strstr(buf_cstr(&out), "STEP_FORCE"));
 	assert_non_null(strstr(buf_cstr(&out), "\n.TP\n\\fBstep\\-path\\fR(1)\nprint the path.\n"));
+	struct command_set daemon = sample_set;
+	daemon.man_section = 8;
+	buf_reset(&out);
+	render_man(&daemon, sample_renew, "2026-11-23", &out);
+	assert_non_null(strstr(buf_cstr(&out), ".TH STEP\\-CA\\-RENEW 8 "));
+	assert_non_null(strstr(buf_cstr(&out), ".BR step (8)\n"));
 }
 
 static void completion(void **state)
