@@ -46,10 +46,8 @@ static enum status run(struct invocation *inv, struct error *e)
 		return st;
 	if (!opt_is_set(o->fingerprint))
 		return usage_required(inv, "fingerprint", e);
-	if (bootstrap_by_fingerprint(&c, o->fingerprint, NULL, e)) {
-		st_ignore(error_wrap(e, "error downloading root certificate"), "it is the status that is returned");
-		return ca_fail(inv, &c, e);
-	}
+	if (bootstrap_by_fingerprint(&c, o->fingerprint, NULL, e))
+		return ca_fail(inv, &c, NULL, e);
 	return save(inv, o, &c, e);
 }
 

@@ -81,7 +81,7 @@ static enum status obtain(struct invocation *inv, const struct ca_certificate_ar
 		.csr = &csr, .ott = buf_cstr(&token), .not_before = o->not_before, .not_after = o->not_after
 	};
 	if (ca_sign(&c, &q, &got, NULL, e))
-		return ca_fail(inv, &c, e);
+		return ca_fail(inv, &c, NULL, e);
 	return check_answer(inv, &c, &got, NULL, key, e) || stage_chain(tx, CRT, &got, e) ? e->status
 	                                                                                  : filetx_commit(tx, e);
 }

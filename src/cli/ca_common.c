@@ -12,14 +12,26 @@
 
 /* ---- the CA ---- */
 
+static enum status set_timeout(const struct opt_duration *d, struct ca *c, struct error *e)
+{
+	char text[DURATION_TEXT];
+	if (!d->set)
+		return ST_OK;
+	if (d->ns < DURATION_MS)
+		return error_set(e, ST_INVALID,
+		                 "invalid value '%s' for flag '--timeout'; the CA needs some time to answer",
+		                 duration_format(d->ns, text));
+	c->timeout_ms = d->ns / DURATION_MS;
+	return ST_OK;
+}
+
 enum status ca_set_url(struct invocation *inv, const struct ca_flags *f, struct ca *c, struct error *e)
 {
 	AUTO(buf_done) struct buf url = BUF_INIT(4096);
 	if (!opt_is_set(f->url))
 		return usage_required(inv, "ca-url", e);
-	enum status st = ca_url_clean(f->url, &url, e);
-	if (st)
-		return st;
+	if (ca_url_clean(f->url, &url, e) || set_timeout(&f->timeout, c, e))
+		return e->status;
 	c->url = buf_take(&url);
 	if (!c->url)
 		return error_nomem(e);
@@ -91,10 +103,12 @@ enum status ca_open(struct invocation *inv, const struct ca_flags *f, struct ca 
 	return st ? st : ca_set_roots(inv, f, c, e);
 }
 
-enum status ca_fail(const struct invocation *inv, const struct ca *c, struct error *e)
+enum status ca_fail(const struct invocation *inv, const struct ca *c, const char *doing, struct error *e)
 {
 	size_t n = strlen(e->text);
-	if (c->answer.from_ca && !inv->debug)
+	if (!c->answer.from_ca)
+		return doing ? error_wrap(e, "%s", doing) : e->status;
+	if (!inv->debug)
 		snprintf(e->text + n, sizeof e->text - n, "\nRe-run with STEPDEBUG=1 for more info.");
 	return e->status;
 }
@@ -164,7 +178,7 @@ enum status ca_token(struct invocation *inv, struct ca *c, const struct token_fl
 	ask->chosen = told;
 	ask->now = inv_now(inv);
 	st = token_get(f->offline ? NULL : c, f->offline ? &off : NULL, ask, out, e);
-	return st ? ca_fail(inv, c, e) : ST_OK;
+	return st ? ca_fail(inv, c, NULL, e) : ST_OK;
 }
 
 enum status ca_trust_token(struct invocation *inv, const struct ca_flags *f, const char *token, struct ca *c,
@@ -180,7 +194,7 @@ enum status ca_trust_token(struct invocation *inv, const struct ca_flags *f, con
 		return st;
 	if (!hint.fingerprint[0])
 		return ca_set_roots(inv, f, c, e);
-	return bootstrap_by_hint(c, &hint, e) ? ca_fail(inv, c, e) : ST_OK;
+	return bootstrap_by_hint(c, &hint, e) ? ca_fail(inv, c, NULL, e) : ST_OK;
 }
 
 /* ---- certificates ---- */
@@ -245,9 +259,21 @@ enum status open_files(struct invocation *inv, const struct filetx_file *files, 
 	return ST_OK;
 }
 
+enum status finish_interrupted(struct invocation *inv, const struct filetx_file *files, size_t n, struct error *e)
+{
+	AUTO(buf_done) struct buf state = BUF_INIT(1 << 14);
+	AUTO(filetx_close_p) struct filetx *tx = NULL;
+	inv_state_dir(inv, &state);
+	if (!filetx_pending(files[0].path, state.n ? buf_cstr(&state) : NULL))
+		return ST_OK;
+	return open_files(inv, files, n, &tx, e);
+}
+
 enum status ask_and_open_files(struct invocation *inv, const struct filetx_file *files, size_t n, bool force,
                                struct filetx **ret, struct error *e)
 {
+	if (finish_interrupted(inv, files, n, e))
+		return e->status;
 	for (size_t i = 0; i < n; i++)
 		if (ask_overwrite(files[i].path, force, e))
 			return e->status;

@@ -10,12 +10,15 @@
 
 struct ca_flags {
 	const char *url, *root;
+	struct opt_duration timeout;
 };
 
 #define CA_URL_OPT(type)                                                                                               \
 	OPT_STR(type, ca.url, .name = "ca-url", .arg = "<uri>",                                                        \
 	        .help = "The CA's address, `https://host[:port]`; "                                                    \
-	                "default: the one in defaults.json")
+	                "default: the one in defaults.json"),                                                          \
+		OPT_DURATION(type, ca.timeout, .name = "timeout", .arg = "<duration>",                                 \
+	                     .help = "How long the CA may take for one answer; default: 15s")
 #define CA_ROOT_OPT(type)                                                                                              \
 	OPT_STR(type, ca.root, .name = "root", .arg = "<file>", .flags = OPT_FILE,                                     \
 	        .help = "File with the CA's root certificate; default: the one in defaults.json, else "                \
@@ -23,15 +26,17 @@ struct ca_flags {
 #define FORCE_OPT(type)                                                                                                \
 	OPT_FLAG(type, force, .name = "force", .letter = 'f', .env = "STEP_F", .help = "Replace files without asking")
 
-/* Sets c->url from --ca-url. ST_INVALID: none given, or not https. */
+/* Sets c->url from --ca-url, and what belongs to the way there: proxy and --timeout. ST_INVALID: no URL given, or not
+ * https; no time given. */
 MUST_USE enum status ca_set_url(struct invocation *inv, const struct ca_flags *f, struct ca *c, struct error *e);
 /* Loads the roots: --root (a file, several with commas, or a folder), else certs/root_ca.crt of the step path. */
 MUST_USE enum status ca_set_roots(struct invocation *inv, const struct ca_flags *f, struct ca *c, struct error *e);
 /* Both. */
 MUST_USE enum status ca_open(struct invocation *inv, const struct ca_flags *f, struct ca *c, struct error *e);
 
-/* Makes the error that a call left fit for a person: the CA's own message gets the peer's second line. */
-enum status ca_fail(const struct invocation *inv, const struct ca *c, struct error *e);
+/* Makes the error that a call left fit for a person: the CA's own message stands alone and gets the peer's second line;
+ * before every other, what was tried is named where doing is not NULL. */
+enum status ca_fail(const struct invocation *inv, const struct ca *c, const char *doing, struct error *e);
 
 /* ---- tokens ---- */
 
@@ -89,7 +94,11 @@ MUST_USE enum status check_answer(struct invocation *inv, const struct ca *c, co
  * Nothing is asked of a person yet. */
 MUST_USE enum status open_files(struct invocation *inv, const struct filetx_file *files, size_t n, struct filetx **ret,
                                 struct error *e);
-/* Asks for each existing file unless forced, then opens. */
+/* Finishes what a killed run left of these files, where it left something, and says so. Comes before any question
+ * whether they may be replaced: half of them may be there, or only their journal. */
+MUST_USE enum status finish_interrupted(struct invocation *inv, const struct filetx_file *files, size_t n,
+                                        struct error *e);
+/* Finishes what was interrupted, asks for each existing file unless forced, then opens. */
 MUST_USE enum status ask_and_open_files(struct invocation *inv, const struct filetx_file *files, size_t n, bool force,
                                         struct filetx **ret, struct error *e);
 MUST_USE enum status stage_chain(struct filetx *tx, size_t index, const struct chain *c, struct error *e);

@@ -13,7 +13,7 @@ static enum status run(struct invocation *inv, struct error *e)
 	if (st)
 		return st;
 	if (ca_health(&c, e))
-		return ca_fail(inv, &c, e);
+		return ca_fail(inv, &c, NULL, e);
 	buf_adds(&inv->out, "ok\n");
 	return ST_OK;
 }

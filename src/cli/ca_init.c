@@ -294,6 +294,8 @@ static enum status prepare(struct invocation *inv, const struct ca_init_args *o,
 		if (s->wanted[i])
 			files[n++] = (struct filetx_file){ .path = buf_cstr(&s->path[i]), .mode = layout[i].mode };
 	}
+	if (finish_interrupted(inv, files, n, e))
+		return e->status;
 	for (size_t i = 0; i < n; i++)
 		if (ask_overwrite(files[i].path, false, e))
 			return e->status == ST_MISSING

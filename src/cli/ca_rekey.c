@@ -66,10 +66,8 @@ static enum status rekey(struct invocation *inv, const struct ca_rekey_args *o, 
 		return e->status;
 	if (empty_csr(key, &csr, e))
 		return e->status;
-	if (ca_rekey(c, &pair->chain, pair->key, &csr, &got, NULL, e)) {
-		st_ignore(ca_fail(inv, c, e), "wrapped below");
-		return error_wrap(e, "error rekeying certificate");
-	}
+	if (ca_rekey(c, &pair->chain, pair->key, &csr, &got, NULL, e))
+		return ca_fail(inv, c, "error rekeying certificate", e);
 	return check_answer(inv, c, &got, pair->chain.v[0], key, e) || stage_chain(tx, p->crt, &got, e)
 	               ? e->status
 	               : filetx_commit(tx, e);

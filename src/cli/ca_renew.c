@@ -15,14 +15,12 @@ static enum status ask_ca(struct invocation *inv, const struct ca_renew_args *o,
 	AUTO(buf_done) struct buf audience = BUF_INIT(4096);
 	bool by_token =
 		(args_given(&inv->args, "mtls") && !o->mtls) || cert_facts(p->chain.v[0])->not_after.s < inv_now(inv).s;
-	enum status st = ST_OK;
-	if (by_token) {
+	if (by_token)
 		buf_addf(&audience, "%s/renew", c->url);
-		st = token_renew(&p->chain, p->key, buf_cstr(&audience), inv_now(inv), &token, e);
-	}
-	if (!st && ca_renew(c, &p->chain, p->key, by_token ? buf_cstr(&token) : NULL, ret, NULL, e))
-		return ca_fail(inv, c, e);
-	return st ? error_wrap(e, "error renewing certificate") : ST_OK;
+	if ((by_token && token_renew(&p->chain, p->key, buf_cstr(&audience), inv_now(inv), &token, e)) ||
+	    ca_renew(c, &p->chain, p->key, by_token ? buf_cstr(&token) : NULL, ret, NULL, e))
+		return ca_fail(inv, c, "error renewing certificate", e);
+	return ST_OK;
 }
 
 static enum status run(struct invocation *inv, struct error *e)

@@ -46,7 +46,7 @@ static enum status by_pair(struct invocation *inv, const struct ca_revoke_args *
 	snprintf(serial, SERIAL_TEXT, "%s", cert_facts(pair.chain.v[0])->serial_text);
 	q->serial = serial;
 	term_tick("CA", "%s", c->url);
-	return ca_revoke(c, q, &pair.chain, pair.key, NULL, e) ? ca_fail(inv, c, e) : ST_OK;
+	return ca_revoke(c, q, &pair.chain, pair.key, NULL, e) ? ca_fail(inv, c, NULL, e) : ST_OK;
 }
 
 static enum status check_token(const char *text, const char *serial, struct error *e)
@@ -84,7 +84,7 @@ static enum status by_token(struct invocation *inv, const struct ca_revoke_args 
 		return e->status;
 	q->ott = buf_cstr(&token);
 	term_tick("CA", "%s", c->url);
-	return ca_revoke(c, q, NULL, NULL, NULL, e) ? ca_fail(inv, c, e) : ST_OK;
+	return ca_revoke(c, q, NULL, NULL, NULL, e) ? ca_fail(inv, c, NULL, e) : ST_OK;
 }
 
 static enum status check_flags(struct invocation *inv, const struct ca_revoke_args *o, struct error *e)

@@ -17,7 +17,7 @@ static enum status run(struct invocation *inv, struct error *e)
 	if (!opt_is_set(o->fingerprint))
 		return usage_required(inv, "fingerprint", e);
 	if (bootstrap_by_fingerprint(&c, o->fingerprint, NULL, e))
-		return ca_fail(inv, &c, e);
+		return ca_fail(inv, &c, NULL, e);
 	const char *file = inv_pos(inv, 0);
 	st = save_or_print(inv, file, &c.roots, o->force, e);
 	if (!st && file)

@@ -16,7 +16,7 @@ static enum status fetch(struct invocation *inv, enum ca_bundle which, const cha
 	if (st)
 		return st;
 	if (ca_bundle(&c, which, &got, e))
-		return ca_fail(inv, &c, e);
+		return ca_fail(inv, &c, NULL, e);
 	const char *file = inv_pos(inv, 0);
 	st = save_or_print(inv, file, &got, o->force, e);
 	if (!st && file)

@@ -78,7 +78,7 @@ static enum status obtain(struct invocation *inv, const struct ca_sign_args *o, 
 		.csr = csr, .ott = buf_cstr(&token), .not_before = o->not_before, .not_after = o->not_after
 	};
 	if (ca_sign(&c, &q, &got, NULL, e))
-		return ca_fail(inv, &c, e);
+		return ca_fail(inv, &c, NULL, e);
 	return check_answer(inv, &c, &got, NULL, csr->key, e) || stage_chain(tx, 0, &got, e) ? e->status
 	                                                                                     : filetx_commit(tx, e);
 }

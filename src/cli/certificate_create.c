@@ -1,3 +1,4 @@
+#include "cli/ca_common.h"
 #include "cli/certfile.h"
 #include "cli/commands.h"
 #include "cli/local_ca.h"
@@ -190,9 +191,23 @@ static enum status check(const struct create *c, struct error *e)
 
 /* ---- its parts ---- */
 
+enum { CRT, KEY, FILES };
+
+/* Both or neither. The certificate comes first: the pair's lock and journal go by its name. */
+static size_t files_of(const struct create *c, struct filetx_file ret[FILES])
+{
+	ret[CRT] = (struct filetx_file){ .path = c->cert_path, .mode = 0600 };
+	ret[KEY] = (struct filetx_file){ .path = c->key_path, .mode = 0600 };
+	return c->key_path ? 2 : 1;
+}
+
 static enum status ask_files(const struct create *c, struct error *e)
 {
-	enum status st = ask_overwrite(c->cert_path, c->a->force, e);
+	struct filetx_file files[FILES];
+	size_t n = files_of(c, files);
+	enum status st = finish_interrupted(c->inv, files, n, e);
+	if (!st)
+		st = ask_overwrite(c->cert_path, c->a->force, e);
 	return st || !c->key_path ? st : ask_overwrite(c->key_path, c->a->force, e);
 }
 
@@ -288,21 +303,16 @@ static enum status make_request(struct create *c, struct error *e)
 	return buf_check(&c->cert_pem, e);
 }
 
-/* Both or neither. The certificate comes first: the pair's lock and journal go by its name. */
 static enum status save(struct create *c, struct error *e)
 {
-	const struct filetx_file files[] = { { .path = c->cert_path, .mode = 0600 },
-		                             { .path = c->key_path, .mode = 0600 } };
+	struct filetx_file files[FILES];
 	AUTO(filetx_close_p) struct filetx *tx = NULL;
-	AUTO(buf_done) struct buf state = BUF_INIT(1 << 13);
-	bool recovered;
-	inv_state_dir(c->inv, &state);
-	enum status st =
-		filetx_open(files, c->key_path ? 2 : 1, state.n ? buf_cstr(&state) : NULL, true, &tx, &recovered, e);
+	size_t n = files_of(c, files);
+	enum status st = open_files(c->inv, files, n, &tx, e);
 	if (!st)
-		st = filetx_stage(tx, 0, buf_slice(&c->cert_pem), e);
+		st = filetx_stage(tx, CRT, buf_slice(&c->cert_pem), e);
 	if (!st && c->key_path)
-		st = filetx_stage(tx, 1, buf_slice(&c->key_pem), e);
+		st = filetx_stage(tx, KEY, buf_slice(&c->key_pem), e);
 	return st ? st : filetx_commit(tx, e);
 }
 

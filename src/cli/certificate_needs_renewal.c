@@ -87,6 +87,11 @@ static enum status decide(struct invocation *inv, const char *name, bool *ret, s
 	AUTO(chain_done) struct chain certs = { 0 };
 	bool due = false;
 	enum status st = opt_is_set(a->expires_in) ? due_parse(slice_cstr(a->expires_in), &rule, e) : ST_OK;
+	/* Before the file is read: it may be half written, or not be there yet. */
+	if (!st && is_pending(inv, name)) {
+		*ret = true;
+		return ST_OK;
+	}
 	if (!st)
 		st = load(inv, name, &certs, e);
 	if (!st)
@@ -97,7 +102,7 @@ static enum status decide(struct invocation *inv, const char *name, bool *ret, s
 		const struct cert_facts *f = cert_facts(certs.v[i]);
 		due = due || due_needs_renewal(&rule, f->not_before, f->not_after, inv_now(inv));
 	}
-	*ret = due || is_pending(inv, name);
+	*ret = due;
 	return ST_OK;
 }
 
