@@ -1,0 +1,269 @@
+"""What the fault tests share: TAP on stdout, a printed seed, a real CA in a folder of its own, tokens for it, what its
+store holds, and pairs of certificate and key.
+
+BUILD_DIR names the folder with the programs (default: build-test of this checkout). PERENNIAL_TORTURE=1: all points
+instead of a sample. PERENNIAL_SEED: the sample of an earlier run."""
+import atexit, base64, ctypes, hashlib, json, os, random, secrets, shutil, signal, sqlite3, subprocess, sys, tempfile, time
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+BUILD = os.path.abspath(os.environ.get("BUILD_DIR") or os.path.join(HERE, "../../build-test"))
+TORTURE = bool(os.environ.get("PERENNIAL_TORTURE"))
+SEED = int(os.environ.get("PERENNIAL_SEED") or secrets.randbelow(10**9) + 1)
+PASSWORD = "p4ssword"
+PROVISIONER = "lab"
+
+
+# --- TAP ---
+
+class Skip(Exception):
+    """The machine lacks something that the test needs."""
+
+
+class Tap:
+    def __init__(self):
+        self.n = self.failed = 0
+        print(f"# PERENNIAL_SEED={SEED}", flush=True)
+
+    def say(self, ok, name, text=""):
+        self.n += 1
+        self.failed += not ok
+        print(f"{'ok' if ok else 'not ok'} {self.n} - {name}", flush=True)
+        for line in text.splitlines():
+            print("#   " + line, flush=True)
+
+    def skip(self, name, why):
+        self.n += 1
+        print(f"ok {self.n} - {name} # SKIP {why}", flush=True)
+
+    def run(self, name, test, *args):
+        """test returns a note for the name, or raises."""
+        try:
+            note = test(*args)
+            self.say(True, f"{name}: {note}" if note else name)
+        except Skip as why:
+            self.skip(name, str(why))
+        except AssertionError as why:
+            self.say(False, name, f"PERENNIAL_SEED={SEED}\n{why}")
+
+    def end(self):
+        print(f"1..{self.n}", flush=True)
+        sys.exit(1 if self.failed else 0)
+
+
+def need(condition, text):
+    if not condition:
+        raise AssertionError(text() if callable(text) else text)
+
+
+def sample(name, points, most):
+    """Some of the points, by the seed and the name; all of them with PERENNIAL_TORTURE."""
+    points = list(points)
+    if TORTURE or len(points) <= most:
+        return points
+    return random.Random(f"{SEED} {name}").sample(points, most)
+
+
+# --- OpenSSL: pairs and signatures without a process for each ---
+
+ssl = ctypes.CDLL("libcrypto.so.3")
+for _name, _kind in {"BIO_new_mem_buf": "p", "PEM_read_bio_X509": "p", "PEM_read_bio_PrivateKey": "p",
+                     "X509_get0_serialNumber": "p", "ASN1_INTEGER_to_BN": "p", "BN_bn2dec": "p", "EVP_MD_CTX_new": "p",
+                     "EVP_sha256": "p", "X509_get0_pubkey": "p"}.items():
+    getattr(ssl, _name).restype = ctypes.c_void_p
+
+
+def _pem(reader, raw, *rest):
+    bio = ctypes.c_void_p(ssl.BIO_new_mem_buf(raw, len(raw)))
+    try:
+        got = reader(bio, None, None, *rest)
+        ssl.ERR_clear_error()
+        return ctypes.c_void_p(got) if got else None
+    finally:
+        ssl.BIO_free(bio)
+
+
+class Cert:
+    """The first certificate of PEM text; .x is None where there is none."""
+    def __init__(self, raw):
+        self.x = _pem(ssl.PEM_read_bio_X509, raw, None)
+
+    def __del__(self):
+        ssl.X509_free(self.x)
+
+    @property
+    def serial(self):
+        bn = ctypes.c_void_p(ssl.ASN1_INTEGER_to_BN(ctypes.c_void_p(ssl.X509_get0_serialNumber(self.x)), None))
+        text = ctypes.c_void_p(ssl.BN_bn2dec(bn))
+        serial = ctypes.string_at(text).decode()
+        ssl.CRYPTO_free(text, b"", 0)
+        ssl.BN_free(bn)
+        return serial
+
+
+class Key:
+    def __init__(self, raw, password=PASSWORD):
+        self.k = _pem(ssl.PEM_read_bio_PrivateKey, raw, ctypes.c_char_p(password.encode()))
+
+    def __del__(self):
+        ssl.EVP_PKEY_free(self.k)
+
+    def fits(self, cert):
+        fits = bool(self.k and cert.x and ssl.X509_check_private_key(cert.x, self.k) == 1)
+        ssl.ERR_clear_error()
+        return fits
+
+    def sign(self, message):
+        """ES256, in the form of JWS."""
+        ctx = ctypes.c_void_p(ssl.EVP_MD_CTX_new())
+        n, out = ctypes.c_size_t(128), ctypes.create_string_buffer(128)
+        ok = ssl.EVP_DigestSignInit(ctx, None, ctypes.c_void_p(ssl.EVP_sha256()), None, self.k) == 1 and \
+            ssl.EVP_DigestSign(ctx, out, ctypes.byref(n), message, ctypes.c_size_t(len(message))) == 1
+        ssl.EVP_MD_CTX_free(ctx)
+        assert ok
+        der, at, parts = out.raw[:n.value], 2, b""
+        for _ in range(2):
+            size = der[at + 1]
+            parts += int.from_bytes(der[at + 2:at + 2 + size], "big").to_bytes(32, "big")
+            at += 2 + size
+        return parts
+
+
+def read(path):
+    """The bytes, or None where there is no such file."""
+    try:
+        with open(path, "rb") as f:
+            return f.read()
+    except FileNotFoundError:
+        return None
+
+
+def pair_fits(crt, key):
+    crt, key = read(crt), read(key)
+    return crt is not None and key is not None and Key(key).fits(Cert(crt))
+
+
+def b64(raw):
+    return base64.urlsafe_b64encode(raw).rstrip(b"=").decode()
+
+
+def b64_json(value):
+    return b64(json.dumps(value, separators=(",", ":")).encode())
+
+
+# --- programs ---
+
+def make_folder():
+    """Readable by other users, so that step can be run as one."""
+    folder = os.path.realpath(tempfile.mkdtemp(prefix="fault."))
+    atexit.register(shutil.rmtree, folder, True)
+    os.chmod(folder, 0o755)
+    os.mkdir(folder + "/bin")
+    for program in ("step", "step-ca"):
+        shutil.copy(os.path.join(BUILD, program), folder + "/bin/")
+    return folder
+
+
+def environment(steppath, **more):
+    env = {k: v for k, v in os.environ.items() if not k.startswith("STEP") and k != "STATE_DIRECTORY"}
+    return dict(env, STEPPATH=steppath, STEP_NON_INTERACTIVE="1", **more)
+
+
+def run(*argv, env=None, cwd=None):
+    """(exit status, everything it said)"""
+    r = subprocess.run(argv, env=env, cwd=cwd, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                       timeout=60)
+    return r.returncode, r.stdout.decode(errors="replace")
+
+
+def wait_until(what, seconds=60):
+    end = time.monotonic() + seconds
+    while not what():
+        need(time.monotonic() < end, "waited in vain")
+        time.sleep(0.005)
+
+
+class Ca:
+    """A CA below folder/ca. Its provisioner "lab" has a key that this process holds."""
+    def __init__(self, folder):
+        self.folder, self.dir, self.process = folder, folder + "/ca", None
+        self.steppath = self.dir + "/step"
+        os.makedirs(self.steppath, 0o700)
+        self.step, self.step_ca = folder + "/bin/step", folder + "/bin/step-ca"
+        self.env = environment(self.steppath)
+        self.password = self.dir + "/password.txt"
+        with open(self.password, "w") as f:
+            f.write(PASSWORD)
+        status, said = run(self.step, "ca", "init", "--name", "Lab", "--provisioner", "admin", "--dns", "localhost",
+                           "--address", "127.0.0.1:0", "--password-file", self.password, env=self.env)
+        assert status == 0, said
+        self.root = self.steppath + "/certs/root_ca.crt"
+        self.add_provisioner()
+        self.port = None
+        atexit.register(self.kill)
+
+    def add_provisioner(self):
+        pem = subprocess.run(["openssl", "genpkey", "-algorithm", "EC", "-pkeyopt", "ec_paramgen_curve:P-256"], check=True,
+                             stdout=subprocess.PIPE, stderr=subprocess.DEVNULL).stdout
+        spki = subprocess.run(["openssl", "pkey", "-pubout", "-outform", "DER"], input=pem, check=True,
+                              stdout=subprocess.PIPE).stdout
+        self.key = Key(pem)
+        jwk = {"crv": "P-256", "kty": "EC", "x": b64(spki[-64:-32]), "y": b64(spki[-32:])}
+        text = json.dumps(jwk, separators=(",", ":"), sort_keys=True)
+        self.kid = b64(hashlib.sha256(text.encode()).digest())
+        path = self.steppath + "/config/ca.json"
+        with open(path) as f:
+            conf = json.load(f)
+        conf["authority"]["provisioners"].append({"type": "JWK", "name": PROVISIONER,
+                                                  "key": dict(jwk, use="sig", alg="ES256", kid=self.kid)})
+        with open(path, "w") as f:
+            json.dump(conf, f)
+
+    @property
+    def url(self):
+        return f"https://localhost:{self.port}"
+
+    def start(self, env=None):
+        port_file, log = self.dir + "/port", self.dir + "/ca.log"
+        if os.path.exists(port_file):
+            os.remove(port_file)
+        argv = [self.step_ca, self.steppath + "/config/ca.json", "--password-file", self.password, "--port-file", port_file]
+        with open(log, "ab") as err:
+            self.process = subprocess.Popen(argv, env=env or self.env, stdin=subprocess.DEVNULL, stdout=err, stderr=err)
+        wait_until(lambda: read(port_file) or self.process.poll() is not None)
+        need(self.process.poll() is None, lambda: "step-ca did not start:\n" + read(log).decode()[-2000:])
+        self.port = int(read(port_file))
+        path = self.steppath + "/config/defaults.json"
+        with open(path) as f:
+            defaults = json.load(f)
+        with open(path, "w") as f:
+            json.dump(dict(defaults, **{"ca-url": self.url}), f)
+
+    def end(self, how):
+        if self.process and self.process.poll() is None:
+            self.process.send_signal(how)
+        return self.process.wait(60) if self.process else 0
+
+    def kill(self):
+        return self.end(signal.SIGKILL)
+
+    def stop(self):
+        status = self.end(signal.SIGTERM)
+        need(status == 0, lambda: f"step-ca ended with {status}:\n" + read(self.dir + "/ca.log").decode()[-2000:])
+
+    def token(self, subject, audience="/1.0/sign", **claims):
+        now = int(time.time())
+        claims = dict({"aud": self.url + audience, "iss": PROVISIONER, "sub": subject, "sans": [subject], "iat": now,
+                       "nbf": now, "exp": now + 300, "jti": secrets.token_hex(16)}, **claims)
+        text = b64_json({"alg": "ES256", "kid": self.kid, "typ": "JWT"}) + "." + b64_json(claims)
+        return text + "." + b64(self.key.sign(text.encode()))
+
+    def query(self, sql, *args):
+        """Of the running CA's store, read-only."""
+        db = sqlite3.connect(f"file:{self.steppath}/db/perennial.db?mode=ro", uri=True)
+        try:
+            return db.execute(sql, args).fetchall()
+        finally:
+            db.close()
+
+    def knows(self, serial):
+        return bool(self.query("SELECT 1 FROM certs WHERE serial = ?", serial))
