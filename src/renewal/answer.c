@@ -6,24 +6,24 @@ enum { SHORTER_BY_S = 60 }; /* less is the backdate's rounding */
 
 static const char *const type_nouns[] = {
 	[SAN_DNS] = "DNS names", [SAN_EMAIL] = "email addresses", [SAN_IP] = "IP addresses",
-	[SAN_URI] = "URIs",	 [SAN_OTHER] = "other names",
+	[SAN_URI] = "URIs",      [SAN_OTHER] = "other names",
 };
 
 static enum status check_names(const struct cert_facts *got, const struct cert_facts *old, struct error *e)
 {
 	if (strcmp(got->common_name, old->common_name))
 		return error_set(e, ST_PEER, "the new certificate's common name is '%s', the old one's '%s'",
-				 got->common_name, old->common_name);
+		                 got->common_name, old->common_name);
 	for (enum san_type t = 0; t < COUNT_OF(type_nouns); t++)
 		if (!san_list_same(got->sans, old->sans, t))
 			return error_set(e, ST_PEER, "the new certificate's %s are not those of the old one",
-					 type_nouns[t]);
+			                 type_nouns[t]);
 	return ST_OK;
 }
 
 /* At our clock, or where that runs behind the CA's, at the beginning of the certificate. */
 static enum status check_chain(const struct chain *got, const struct cert_facts *leaf, const struct answer_terms *t,
-			       struct error *e)
+                               struct error *e)
 {
 	struct chain rest = { got->v + 1, got->n - 1 };
 	struct wall at = t->now.s < leaf->not_before.s ? leaf->not_before : t->now;
@@ -35,7 +35,7 @@ static enum status check_chain(const struct chain *got, const struct cert_facts 
 }
 
 enum status answer_check(const struct chain *got, const struct answer_terms *t, struct answer_notes *ret,
-			 struct error *e)
+                         struct error *e)
 {
 	char when[WALL_TEXT];
 	enum status st;
@@ -50,13 +50,13 @@ enum status answer_check(const struct chain *got, const struct answer_terms *t, 
 		return error_set(e, ST_PEER, "the new certificate is not for our key");
 	if (f->not_after.s < t->now.s)
 		return error_set(e, ST_PEER, "the new certificate expired on %s already",
-				 wall_rfc3339(f->not_after, when));
+		                 wall_rfc3339(f->not_after, when));
 	if (old && (st = check_names(f, old, e)))
 		return st;
 	if (t->trust && (st = check_chain(got, f, t, e)))
 		return st;
 	struct answer_notes n = { .new_life_s = f->not_after.s - f->not_before.s,
-				  .not_yet_valid = f->not_before.s > t->now.s };
+		                  .not_yet_valid = f->not_before.s > t->now.s };
 	if (old) {
 		n.old_life_s = old->not_after.s - old->not_before.s;
 		n.shorter = n.new_life_s < n.old_life_s - SHORTER_BY_S;

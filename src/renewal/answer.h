@@ -4,8 +4,8 @@
 #include "x509/trust.h"
 
 struct answer_terms {
-	const struct cert *old;	   /* NULL for a first issuance */
-	const EVP_PKEY *key;	   /* the pair's private (or public) key */
+	const struct cert *old;    /* NULL for a first issuance */
+	const EVP_PKEY *key;       /* the pair's private (or public) key */
 	const struct trust *trust; /* NULL: the chain is not checked */
 	struct wall now;
 };
@@ -19,4 +19,4 @@ struct answer_notes { /* for the user; not refusals */
 /* ST_PEER with the reason: key does not fit, chain does not build to our root, names differ from the old ones, already
  * expired, is a CA. */
 MUST_USE enum status answer_check(const struct chain *got, const struct answer_terms *t, struct answer_notes *ret,
-				  struct error *e);
+                                  struct error *e);

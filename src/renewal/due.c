@@ -1,6 +1,7 @@
 #include "renewal/due.h"
 
 #include "base/num.h"
+#include "renewal/arith.h"
 
 enum status due_parse(struct slice s, struct due_rule *ret, struct error *e)
 {
@@ -11,8 +12,8 @@ enum status due_parse(struct slice s, struct due_rule *ret, struct error *e)
 			return error_set(e, ST_INVALID, "invalid value '%.*s' for flag '--expires-in'", SLICE_FMT(s));
 		if (n < 0 || n > 100)
 			return error_set(e, ST_INVALID,
-					 "invalid value '%.*s' for flag '--expires-in'; value must be in range 0-100%%",
-					 SLICE_FMT(s));
+			                 "invalid value '%.*s' for flag '--expires-in'; value must be in range 0-100%%",
+			                 SLICE_FMT(s));
 		*ret = (struct due_rule){ .by_percent = true, .percent_used = (int)n };
 		return ST_OK;
 	}
@@ -22,34 +23,23 @@ enum status due_parse(struct slice s, struct due_rule *ret, struct error *e)
 	return ST_OK;
 }
 
-/* Saturates: 292 years are for ever. */
-static int64_t ns_of_s(int64_t s)
-{
-	int64_t ns;
-	if (__builtin_mul_overflow(s, DURATION_S, &ns))
-		return s < 0 ? INT64_MIN : INT64_MAX;
-	return ns;
-}
-
 bool due_needs_renewal(const struct due_rule *r, struct wall not_before, struct wall not_after, struct wall now)
 {
 	int64_t total_s = not_after.s - not_before.s, used_s = now.s - not_before.s;
 	if (now.s > not_after.s || total_s <= 0)
 		return true;
 	if (!r->by_percent)
-		return r->remaining_ns >= ns_of_s(not_after.s - now.s);
+		return r->remaining_ns >= arith_ns_of_s(not_after.s - now.s);
 	/* In whole numbers, so that 66 % exactly are 66 %. */
 	return used_s * 100 / total_s >= r->percent_used;
 }
 
 bool due_expires_in(int64_t expires_in_ns, uint64_t chance, struct wall not_after, struct wall now)
 {
-	int64_t left_ns = ns_of_s(not_after.s - now.s), due_ns;
+	int64_t left_ns = arith_ns_of_s(not_after.s - now.s), due_ns;
 	if (expires_in_ns <= 0)
 		return true;
-	uint64_t width = (uint64_t)expires_in_ns / 20;
-	uint64_t jitter = (uint64_t)((unsigned __int128)chance * width >> 64);
-	if (__builtin_add_overflow(expires_in_ns, (int64_t)jitter, &due_ns))
+	if (__builtin_add_overflow(expires_in_ns, arith_below(chance, expires_in_ns / 20), &due_ns))
 		due_ns = INT64_MAX;
 	return left_ns <= due_ns;
 }

@@ -55,7 +55,7 @@ static inline enum retry_kind ladder_retry(enum ladder_rung rung)
 	return rung == LADDER_END ? RETRY_SELDOM : RETRY_SOON;
 }
 
-/* The command that gets a new certificate, fit for a POSIX shell: "step ca certificate foo.example.com foo.crt foo.key
- * --force --san ...". It asks for the provisioner's password; with a token from the CA's side (`step ca token`) it does
- * not. cert may be NULL (unreadable): NAME stands in its place. Appends. */
+/* The command that gets a new certificate, fit for a POSIX shell: "step ca certificate --force --san ... NAME CRT KEY".
+ * It asks for the provisioner's password; with --token, made at the CA's side by `step ca token`, it does not. cert may
+ * be NULL (unreadable): NAME stands in the name's place then. Appends. */
 void ladder_help(const struct cert_facts *cert, const char *cert_file, const char *key_file, struct buf *out);

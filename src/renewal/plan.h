@@ -33,9 +33,9 @@ struct plan_now {
  * no more than P remains. Never negative. */
 int64_t plan_delay_ns(const struct plan_rule *rule, const struct pair_cert *c, struct wall now, uint64_t chance);
 
-/* The least time between two successful renewals by plan: a hundredth of the validity, at most half of what a
- * certificate had left when it came, at least a second. */
-int64_t plan_floor_s(const struct pair_cert *c, struct wall renewed);
+/* The least time between two successful renewals by plan, from the first of them (which gave c) on: a hundredth of the
+ * validity, or the renew-period where that is less, and at most half of what was left then; a second at least. */
+int64_t plan_floor_s(const struct plan_rule *rule, const struct pair_cert *c, struct wall renewed);
 
 enum clock_doubt {
 	CLOCK_FINE,
@@ -72,7 +72,8 @@ struct plan {
 void plan_next(const struct plan_rule *rule, const struct pair_cert *c, const struct plan_now *now, struct record *r,
                struct plan *ret);
 
-/* "the clock says 1970-01-01T00:00:07Z, but the certificate begins at 2026-...: the clock is behind, or ..." */
+/* "the clock says 1970-01-01T00:00:07Z, but the certificate begins at 2026-...: the clock is behind, or ..."; nothing
+ * where it is fine. Appends. */
 void plan_clock_words(const struct plan *p, struct wall now, struct buf *out);
 
 /* The new certificate is on disk. */

@@ -12,7 +12,11 @@ enum {
 	RECORD_OWED = 24,       /* hooks owed at a time */
 	RECORD_TEXT = 256,      /* of an error that is kept, with its NUL */
 	RECORD_HOOK_ID = 32,    /* SHA-256 */
+	RECORD_THRESHOLDS = 4,
 };
+
+/* Percent of life left at which a failing renewal is told of: 50, 25, 10, 0. */
+extern const int record_threshold[RECORD_THRESHOLDS];
 
 /* Which certificate a record (or a plan) speaks of. */
 struct pair_cert {
@@ -20,6 +24,7 @@ struct pair_cert {
 	struct wall not_before, not_after;
 };
 struct pair_cert pair_cert_of(const struct cert_facts *f);
+bool pair_cert_same(const struct pair_cert *a, const struct pair_cert *b);
 
 /* How the last attempt ended; decides the rhythm of the next ones (retry.h). */
 enum retry_kind {
@@ -61,7 +66,7 @@ struct record {
 	struct wall failed, retry; /* the last failure; not again before */
 	char error[RECORD_TEXT];   /* of the last failure; kept after a success, with its time */
 
-	unsigned told; /* thresholds of life left that were told, as a mask of plan.h's */
+	unsigned told; /* 1 << i: record_threshold[i] was told */
 
 	struct owed owed[RECORD_OWED];
 	size_t owed_n;

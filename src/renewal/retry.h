@@ -1,9 +1,10 @@
 /* retry.h - how long after a failure is the next attempt? Numbers only; plan.h keeps the count.
  *
  * SOON    a minute, doubled with each failure, at most an hour and an eighth of the life that is left; never more than
- *         five minutes while less than a tenth of it is left, and after its end; at least a sixtieth of the validity,
- *         1 s to 10 s. Retry-After moves it later, up to half of the way to that last tenth, else to five minutes.
- * SELDOM  a 24th of the validity (a minute to 15), doubled, at most an hour: the CA has refused.
+ *         five minutes while less than a tenth of it is left. After the end at most a tenth of the validity, within a
+ *         minute and five. At least a sixtieth of the validity, within 1 s and 10 s. Retry-After moves it later, up to
+ *         half of the way to the last tenth, and in that to five minutes.
+ * SELDOM  a 24th of the validity, within a minute and 15; doubled, at most an hour: the CA has refused.
  * All are spread by a quarter to either side; what the CA said, only to the later one. */
 #pragma once
 #include "renewal/record.h"
