@@ -3,7 +3,8 @@ store holds, and pairs of certificate and key.
 
 BUILD_DIR names the folder with the programs (default: build-test of this checkout). PERENNIAL_TORTURE=1: all points
 instead of a sample. PERENNIAL_SEED: the sample of an earlier run."""
-import atexit, base64, ctypes, hashlib, json, os, random, secrets, shutil, signal, sqlite3, subprocess, sys, tempfile, time
+import atexit, base64, ctypes, hashlib, http.client, json, os, random, secrets, shutil, signal, sqlite3, ssl, subprocess, sys
+import tempfile, time
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 BUILD = os.path.abspath(os.environ.get("BUILD_DIR") or os.path.join(HERE, "../../build-test"))
@@ -65,60 +66,60 @@ def sample(name, points, most):
 
 # --- OpenSSL: pairs and signatures without a process for each ---
 
-ssl = ctypes.CDLL("libcrypto.so.3")
+crypto = ctypes.CDLL("libcrypto.so.3")
 for _name, _kind in {"BIO_new_mem_buf": "p", "PEM_read_bio_X509": "p", "PEM_read_bio_PrivateKey": "p",
                      "X509_get0_serialNumber": "p", "ASN1_INTEGER_to_BN": "p", "BN_bn2dec": "p", "EVP_MD_CTX_new": "p",
                      "EVP_sha256": "p", "X509_get0_pubkey": "p"}.items():
-    getattr(ssl, _name).restype = ctypes.c_void_p
+    getattr(crypto, _name).restype = ctypes.c_void_p
 
 
 def _pem(reader, raw, *rest):
-    bio = ctypes.c_void_p(ssl.BIO_new_mem_buf(raw, len(raw)))
+    bio = ctypes.c_void_p(crypto.BIO_new_mem_buf(raw, len(raw)))
     try:
         got = reader(bio, None, None, *rest)
-        ssl.ERR_clear_error()
+        crypto.ERR_clear_error()
         return ctypes.c_void_p(got) if got else None
     finally:
-        ssl.BIO_free(bio)
+        crypto.BIO_free(bio)
 
 
 class Cert:
     """The first certificate of PEM text; .x is None where there is none."""
     def __init__(self, raw):
-        self.x = _pem(ssl.PEM_read_bio_X509, raw, None)
+        self.x = _pem(crypto.PEM_read_bio_X509, raw, None)
 
     def __del__(self):
-        ssl.X509_free(self.x)
+        crypto.X509_free(self.x)
 
     @property
     def serial(self):
-        bn = ctypes.c_void_p(ssl.ASN1_INTEGER_to_BN(ctypes.c_void_p(ssl.X509_get0_serialNumber(self.x)), None))
-        text = ctypes.c_void_p(ssl.BN_bn2dec(bn))
+        bn = ctypes.c_void_p(crypto.ASN1_INTEGER_to_BN(ctypes.c_void_p(crypto.X509_get0_serialNumber(self.x)), None))
+        text = ctypes.c_void_p(crypto.BN_bn2dec(bn))
         serial = ctypes.string_at(text).decode()
-        ssl.CRYPTO_free(text, b"", 0)
-        ssl.BN_free(bn)
+        crypto.CRYPTO_free(text, b"", 0)
+        crypto.BN_free(bn)
         return serial
 
 
 class Key:
     def __init__(self, raw, password=PASSWORD):
-        self.k = _pem(ssl.PEM_read_bio_PrivateKey, raw, ctypes.c_char_p(password.encode()))
+        self.k = _pem(crypto.PEM_read_bio_PrivateKey, raw, ctypes.c_char_p(password.encode()))
 
     def __del__(self):
-        ssl.EVP_PKEY_free(self.k)
+        crypto.EVP_PKEY_free(self.k)
 
     def fits(self, cert):
-        fits = bool(self.k and cert.x and ssl.X509_check_private_key(cert.x, self.k) == 1)
-        ssl.ERR_clear_error()
+        fits = bool(self.k and cert.x and crypto.X509_check_private_key(cert.x, self.k) == 1)
+        crypto.ERR_clear_error()
         return fits
 
     def sign(self, message):
         """ES256, in the form of JWS."""
-        ctx = ctypes.c_void_p(ssl.EVP_MD_CTX_new())
+        ctx = ctypes.c_void_p(crypto.EVP_MD_CTX_new())
         n, out = ctypes.c_size_t(128), ctypes.create_string_buffer(128)
-        ok = ssl.EVP_DigestSignInit(ctx, None, ctypes.c_void_p(ssl.EVP_sha256()), None, self.k) == 1 and \
-            ssl.EVP_DigestSign(ctx, out, ctypes.byref(n), message, ctypes.c_size_t(len(message))) == 1
-        ssl.EVP_MD_CTX_free(ctx)
+        ok = crypto.EVP_DigestSignInit(ctx, None, ctypes.c_void_p(crypto.EVP_sha256()), None, self.k) == 1 and \
+            crypto.EVP_DigestSign(ctx, out, ctypes.byref(n), message, ctypes.c_size_t(len(message))) == 1
+        crypto.EVP_MD_CTX_free(ctx)
         assert ok
         der, at, parts = out.raw[:n.value], 2, b""
         for _ in range(2):
@@ -210,17 +211,25 @@ class Ca:
         jwk = {"crv": "P-256", "kty": "EC", "x": b64(spki[-64:-32]), "y": b64(spki[-32:])}
         text = json.dumps(jwk, separators=(",", ":"), sort_keys=True)
         self.kid = b64(hashlib.sha256(text.encode()).digest())
-        path = self.steppath + "/config/ca.json"
-        with open(path) as f:
-            conf = json.load(f)
-        conf["authority"]["provisioners"].append({"type": "JWK", "name": PROVISIONER,
-                                                  "key": dict(jwk, use="sig", alg="ES256", kid=self.kid)})
-        with open(path, "w") as f:
-            json.dump(conf, f)
+        ours = {"type": "JWK", "name": PROVISIONER, "key": dict(jwk, use="sig", alg="ES256", kid=self.kid)}
+        self.configure(lambda conf: conf["authority"]["provisioners"].append(ours))
 
     @property
     def url(self):
         return f"https://localhost:{self.port}"
+
+    def configure(self, change):
+        """Edits ca.json; read at the next start."""
+        path = self.steppath + "/config/ca.json"
+        with open(path) as f:
+            conf = json.load(f)
+        change(conf)
+        with open(path, "w") as f:
+            json.dump(conf, f)
+
+    def keep_port(self):
+        """The port that the kernel chose stays through restarts, and tokens with it."""
+        self.configure(lambda conf: conf.update(address=f"127.0.0.1:{self.port}"))
 
     def start(self, env=None):
         port_file, log = self.dir + "/port", self.dir + "/ca.log"
@@ -267,3 +276,48 @@ class Ca:
 
     def knows(self, serial):
         return bool(self.query("SELECT 1 FROM certs WHERE serial = ?", serial))
+
+
+class Client:
+    """Speaks to the CA as step does, without a process for each request. One per thread."""
+    def __init__(self, ca, name):
+        self.ca, self.name = ca, name
+        self.crt, self.key = f"{ca.folder}/{name}.crt", f"{ca.folder}/{name}.key"
+        self.subject = name + ".local"
+        self.csr = subprocess.run(
+            ["openssl", "req", "-new", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-keyout", self.key,
+             "-subj", "/CN=" + self.subject, "-addext", "subjectAltName=DNS:" + self.subject],
+            check=True, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL).stdout.decode()
+
+    def ask(self, method, path, body=None, mtls=False):
+        """(status, answer) of a request on a connection of its own; raises where the connection breaks."""
+        context = ssl.create_default_context(cafile=self.ca.root)
+        if mtls:
+            context.load_cert_chain(self.crt, self.key)
+        c = http.client.HTTPSConnection("localhost", self.ca.port, timeout=30, context=context)
+        try:
+            c.request(method, path, None if body is None else json.dumps(body), {"Content-Type": "application/json"})
+            answer = c.getresponse()
+            return answer.status, json.loads(answer.read())
+        finally:
+            c.close()
+
+    def save(self, answer):
+        """The new certificate, as the client's; returns its serial."""
+        text = "".join(answer["certChain"])
+        with open(self.crt, "w") as f:
+            f.write(text)
+        return Cert(text.encode()).serial
+
+    def token(self):
+        return self.ca.token(self.subject)
+
+    def sign(self, token):
+        return self.ask("POST", "/1.0/sign", {"csr": self.csr, "ott": token})
+
+    def renew(self):
+        return self.ask("POST", "/1.0/renew", mtls=True)
+
+    def revoke(self, serial):
+        return self.ask("POST", "/1.0/revoke", {"serial": serial, "passive": True, "reasonCode": 4, "reason": "test",
+                                                "ott": self.ca.token(serial, "/1.0/revoke")})

@@ -265,7 +265,7 @@ class Init(Scene):
         crts = [Cert(read(self.top("step/certs/" + n))) for n in ("root_ca.crt", "intermediate_ca.crt")]
         keys = [Key(read(self.top("step/secrets/" + n))) for n in ("root_ca_key", "intermediate_ca_key")]
         conf, defaults = (json.loads(read(self.top("step/config/" + n))) for n in ("ca.json", "defaults.json"))
-        signed = lab.ssl.X509_verify(crts[1].x, lab.ctypes.c_void_p(lab.ssl.X509_get0_pubkey(crts[0].x))) == 1
+        signed = lab.crypto.X509_verify(crts[1].x, lab.ctypes.c_void_p(lab.crypto.X509_get0_pubkey(crts[0].x))) == 1
         return signed and all(k.fits(c) for c, k in zip(crts, keys)) and conf["authority"]["provisioners"] and \
             conf["crt"] == self.top("step/certs/intermediate_ca.crt") and defaults["ca-url"] == "https://localhost"
 
