@@ -54,6 +54,16 @@ static enum status open_store(struct server *s, struct error *e)
 	return store_open(&conf, &s->store, e);
 }
 
+/* A client whose certificate expired, say, never gets as far as a request: this is all that its operator finds here. */
+static void log_refused(void *ctx, const char *remote, const char *why)
+{
+	struct snapshot *snap = server_snapshot(ctx);
+	if (snap->conf->log_access)
+		LOG_EVENT(LOG_INFO_, "connection without a request", LF_STR("name", "ca"),
+		          LF_STR("remote-address", remote), LF_STR("error", why));
+	snapshot_unref(snap);
+}
+
 static enum status open_listener(struct server *s, struct error *e)
 {
 	const struct caconf *c = s->now_->conf;
@@ -65,6 +75,7 @@ static enum status open_listener(struct server *s, struct error *e)
 		.handler = router_handle,
 		.tls = current_tls,
 		.done = exchange_log,
+		.refused = log_refused,
 		.ctx = s,
 	};
 	return listener_start(&conf, &s->listener, e);
