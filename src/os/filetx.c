@@ -394,6 +394,7 @@ static enum status find_one(struct filetx *t, size_t i, const struct filetx_file
 	t->files.n = i + 1;
 	t->content[i] = BUF_SECRET(FILETX_BYTES);
 	t->must_be_new[i] = f->must_be_new;
+	new->dress = f->dress;
 	enum status st = target_find(new, f->path, PLACE_FOLLOW, f->mode, e);
 	if (st)
 		return st;
@@ -420,6 +421,10 @@ static enum status prepare_all(struct filetx *t, const struct filetx_file *files
 		enum status st = target_prepare(&t->files.t[i], &t->home.temps, e);
 		if (st)
 			return st;
+		if (t->files.t[i].undressed && !t->note[0])
+			snprintf(t->note, sizeof t->note,
+				 "%s does not get the owner and group asked for: no right to give it away",
+				 t->files.t[i].place.given);
 	}
 	return ST_OK;
 }

@@ -22,6 +22,7 @@
  * close; NAME is that of the first file, by which two runs for the same pair meet. */
 #pragma once
 #include "base/buf.h"
+#include "os/target.h"
 #include <sys/types.h>
 
 enum { FILETX_FILES = 8, FILETX_BYTES = 1 << 20 };
@@ -30,6 +31,10 @@ struct filetx_file {
 	const char *path; /* as given; borrowed */
 	mode_t mode;	  /* for a file that does not exist yet */
 	bool must_be_new; /* ST_CONFLICT where it exists */
+	/* Owner, group and mode in place of the existing ones (or the new file's). Where we have no right to give a file
+	 * away it keeps the owner that it gets, with a mode that is no wider for it, and filetx_note says so. A run that
+	 * completes an interrupted one keeps what the files have. */
+	struct target_dress dress;
 };
 
 struct filetx;
@@ -47,7 +52,8 @@ MUST_USE enum status filetx_stage(struct filetx *t, size_t index, struct slice c
 /* Files that were not staged stay as they are. On failure the text says whether the old files stand or the next open
  * will complete the new ones; only filetx_close may follow, either way. */
 MUST_USE enum status filetx_commit(struct filetx *t, struct error *e);
-/* What open found and a person should know (a damaged or void journal that was put aside), or NULL. */
+/* What open found and a person should know (a damaged or void journal that was put aside, an owner that cannot be
+ * given), or NULL. */
 const char *filetx_note(const struct filetx *t);
 void filetx_close(struct filetx *t); /* NULL is fine */
 static inline void filetx_close_p(struct filetx **t)

@@ -219,6 +219,29 @@ bool target_falls_back(struct target *t, int os)
 	return true;
 }
 
+static bool has_dress(const struct target_dress *d)
+{
+	return d->has_owner || d->has_group || d->has_mode;
+}
+
+static bool give_owner(const struct target_dress *d, int fd)
+{
+	if (!d->has_owner && !d->has_group)
+		return true;
+	return fchown(fd, d->has_owner ? d->owner : (uid_t)-1, d->has_group ? d->group : (gid_t)-1) == 0;
+}
+
+/* In place the file is dressed once it has its new content. */
+static void dress_in_place(struct target *t)
+{
+	const struct target_dress *d = &t->dress;
+	if (!has_dress(d))
+		return;
+	t->undressed = !give_owner(d, t->fd);
+	if (d->has_mode && fchmod(t->fd, t->undressed ? narrowed(d->mode) : d->mode))
+		t->undressed = true;
+}
+
 static enum status dress_temp(struct target *t, struct error *e)
 {
 	mode_t mode = t->mode;
@@ -227,7 +250,7 @@ static enum status dress_temp(struct target *t, struct error *e)
 		AUTO(fd_close_p)
 		int old = openat(t->place.dir, t->place.name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
 		bool kept = keep_owner(t->tmp, was) && old >= 0 && keep_acl(t->tmp, old);
-		if (!kept && open_in_place(t)) {
+		if (!kept && !has_dress(&t->dress) && open_in_place(t)) {
 			drop_temp(t);
 			return ST_OK;
 		}
@@ -235,7 +258,10 @@ static enum status dress_temp(struct target *t, struct error *e)
 			keep_labels(t->tmp, old);
 		mode = kept ? was->st_mode & 0777 : narrowed(was->st_mode & 0777);
 	}
-	if (fchmod(t->tmp, mode))
+	if (t->dress.has_mode)
+		mode = t->dress.mode & 0777;
+	t->undressed = !give_owner(&t->dress, t->tmp);
+	if (fchmod(t->tmp, t->undressed ? narrowed(mode) : mode))
 		return error_os(e, errno, "chmod %s failed", t->place.given);
 	return ST_OK;
 }
@@ -318,7 +344,10 @@ enum status target_rename(struct target *t, struct error *e)
 
 enum status target_overwrite(struct target *t, struct slice content, struct error *e)
 {
-	return write_at_start(t->fd, content, t->place.given, e);
+	enum status st = write_at_start(t->fd, content, t->place.given, e);
+	if (!st)
+		dress_in_place(t);
+	return st;
 }
 
 enum status target_read(const struct target *t, struct buf *ret, bool *ret_readable, struct error *e)

@@ -21,10 +21,20 @@ struct target_owner {
 /* From the canonical path of a transaction's first file (FNV-1a, 64 bits, in hexadecimal). */
 void target_owner_init(struct target_owner *o, const char *path, const char *suffix);
 
+/* What a file is to get in place of what it has. All zero: nothing. */
+struct target_dress {
+	bool has_owner, has_group, has_mode;
+	uid_t owner;
+	gid_t group;
+	mode_t mode;
+};
+
 struct target {
 	struct place place;
 	enum target_way way;
 	mode_t mode; /* of a file that does not exist yet */
+	struct target_dress dress;
+	bool undressed; /* the owner or group asked for could not be given; the mode was narrowed in turn */
 	int fd;	     /* in place: the file, open for writing */
 	int tmp;     /* the temporary file, or -1 */
 	int tmp_dir; /* its folder (ours) */

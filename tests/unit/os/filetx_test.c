@@ -446,6 +446,55 @@ static void a_lost_owner_never_widens_the_mode(void **state)
 	}
 }
 
+/* What is asked for is given; where that is no right of ours, nobody gets more by it and the note says so. */
+static void owner_group_and_mode_can_be_asked_for(void **state)
+{
+	(void)state;
+	NEEDS_ROOT();
+	static const struct {
+		struct target_dress dress;
+		uid_t as, owner;
+		gid_t group;
+		mode_t mode;
+		bool noted;
+	} cases[] = {
+		{ .dress = { 0 }, .mode = 0644 },
+		{ .dress = { .has_mode = true, .mode = 0640 }, .mode = 0640 },
+		{ .dress = { .has_mode = true, .mode = 06755 }, .mode = 0755 },
+		{ .dress = { .has_owner = true, .owner = 77 }, .owner = 77, .mode = 0644 },
+		{ .dress = { .has_group = true, .group = 78, .has_mode = true, .mode = 0640 }, .group = 78, .mode = 0640 },
+		{ .dress = { .has_group = true, .group = 78, .has_mode = true, .mode = 0640 },
+		  .as = NOBODY, .owner = NOBODY, .mode = 0600, .noted = true },
+	};
+	for (size_t i = 0; i < COUNT_OF(cases); i++) {
+		set_stage(false);
+		put_old(1);
+		uid_t as = cases[i].as;
+		assert_int_equal(chown(scratch_dir, as, (gid_t)-1) | chown(stage.dir, as, (gid_t)-1) |
+					 chown(path_of(0), as, 0), 0);
+		struct filetx_file f = { .path = path_of(0), .mode = 0600, .dress = cases[i].dress };
+		struct error e = ERROR_INIT;
+		struct filetx *t;
+		bool recovered;
+		become(as);
+		enum status st = filetx_open(&f, 1, NULL, false, &t, &recovered, &e);
+		if (!st)
+			st = filetx_stage(t, 0, SLICE_LIT("new"), &e);
+		bool noted = !st && filetx_note(t);
+		if (!st)
+			st = filetx_commit(t, &e);
+		become(0);
+		assert_int_equal(st, ST_OK);
+		filetx_close(t);
+		struct stat now;
+		assert_int_equal(stat(path_of(0), &now), 0);
+		assert_int_equal(now.st_uid, cases[i].owner);
+		assert_int_equal(now.st_gid, cases[i].group);
+		assert_int_equal(now.st_mode & 07777, cases[i].mode);
+		assert_int_equal(noted, cases[i].noted);
+	}
+}
+
 static const unsigned char
 	acl[] = {
 		2, 0,  0,    0,    1,    0,    6,  0, 0xff, 0xff, 0xff, 0xff, 2,    0,    4,
@@ -1155,6 +1204,7 @@ int main(void)
 		CASE(owner_and_mode_stay_but_not_set_id_bits),
 		CASE(owner_that_rename_cannot_keep_is_kept_in_place),
 		CASE(a_lost_owner_never_widens_the_mode),
+		CASE(owner_group_and_mode_can_be_asked_for),
 		CASE(acl_and_notes_stay),
 		CASE(an_inherited_acl_does_not_come_in),
 		CASE(hard_links_break_by_rename_and_stay_in_place),
