@@ -31,6 +31,7 @@ enum {
 	OPT_FILE = 1 << 2,    /* value is a file name: completion */
 	OPT_DIR = 1 << 3,
 	OPT_SECRET = 1 << 4,  /* value is never shown in errors */
+	OPT_NO_SPLIT = 1 << 6, /* a list: environment and defaults.json hold one value, commas and all */
 	OPT_NO_CHECK = 1 << 5 /* choices are for completion and help only; run() checks */
 };
 

@@ -196,7 +196,8 @@ static enum status list_split(struct parse *p, size_t i, const char *text)
 
 static enum status set_list(struct parse *p, size_t i, const char *text)
 {
-	return p->s->rows[i].origin == ARGS_LINE ? list_append(p, i, text) : list_split(p, i, text);
+	bool whole = p->s->rows[i].origin == ARGS_LINE || (row_at(p->s, i)->flags & OPT_NO_SPLIT);
+	return whole ? list_append(p, i, text) : list_split(p, i, text);
 }
 
 static enum status set_int(struct parse *p, size_t i, const char *text)
