@@ -1,0 +1,434 @@
+#include "agent/agent.h"
+
+#include "os/auto.h"
+#include "os/clock.h"
+#include "os/notify.h"
+
+#include <errno.h>
+#include <malloc.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <sys/signalfd.h>
+#include <sys/timerfd.h>
+
+enum {
+	BUSY_S = 5,        /* somebody else works on the pair: look again */
+	UNREADABLE_S = 60, /* a pair that cannot be read */
+};
+
+struct agent_pair {
+	const struct pair_conf *conf;
+	struct wall wake;
+	bool started;             /* "first renewal in" was told */
+	struct record *memory;    /* where nothing can be stored on disk; else NULL */
+	char serial[SERIAL_TEXT]; /* of the certificate seen last */
+	char trouble[256];        /* that was told last, so that it is not told each minute */
+	enum clock_doubt doubt;   /* told last */
+};
+
+struct agent {
+	struct agent_pair *v;
+	size_t n;
+	size_t *heap; /* indices into v; the earliest wake first */
+	int timer, signals;
+	const struct voice *voice;
+	bool stop;
+};
+
+static void agent_done(struct agent *a)
+{
+	for (size_t i = 0; a->v && i < a->n; i++)
+		free(a->v[i].memory);
+	free(a->v);
+	free(a->heap);
+	fd_close_p(&a->timer);
+	fd_close_p(&a->signals);
+}
+
+/* ---- the heap of deadlines ---- */
+
+static bool earlier(const struct agent *a, size_t i, size_t k)
+{
+	return a->v[a->heap[i]].wake.s < a->v[a->heap[k]].wake.s;
+}
+
+static void swap(struct agent *a, size_t i, size_t k)
+{
+	size_t was = a->heap[i];
+	a->heap[i] = a->heap[k];
+	a->heap[k] = was;
+}
+
+static void sift_down(struct agent *a, size_t at)
+{
+	for (;;) {
+		size_t least = at;
+		for (size_t child = 2 * at + 1; child <= 2 * at + 2 && child < a->n; child++)
+			if (earlier(a, child, least))
+				least = child;
+		if (least == at)
+			return;
+		swap(a, at, least);
+		at = least;
+	}
+}
+
+static void heapify(struct agent *a)
+{
+	for (size_t i = a->n / 2; i-- > 0;)
+		sift_down(a, i);
+}
+
+/* ---- one pair ---- */
+
+static struct wall soon(int64_t s)
+{
+	return (struct wall){ clock_wall(&clock_system).s + s };
+}
+
+static void say_trouble(struct agent *a, struct agent_pair *p, const char *text)
+{
+	if (strncmp(p->trouble, text, sizeof p->trouble - 1) == 0)
+		return;
+	snprintf(p->trouble, sizeof p->trouble, "%s", text);
+	voice_say(a->voice, VOICE_ERROR, "%s", text);
+}
+
+static void say_clock(struct agent *a, struct agent_pair *p, const struct plan *plan, struct wall now)
+{
+	AUTO(buf_done) struct buf words = BUF_INIT(1024);
+	if (plan->clock == p->doubt)
+		return;
+	p->doubt = plan->clock;
+	if (plan->clock == CLOCK_FINE)
+		return;
+	plan_clock_words(plan, now, &words);
+	voice_say(a->voice, VOICE_ERROR, "%s", buf_cstr(&words));
+}
+
+static const char *left(struct wall due, struct wall now, char out[DURATION_TEXT])
+{
+	return duration_format_s(due.s > now.s ? (due.s - now.s) * DURATION_S : 0, out);
+}
+
+/* What a pair looks like from outside: no lock, no key. */
+struct look {
+	struct pair_cert cert;
+	char name[256]; /* common name */
+	struct record record;
+	struct plan plan;
+	struct wall now, wake;
+	bool deploy_due;
+};
+
+static enum status look(const struct agent_pair *p, struct look *ret, struct error *e)
+{
+	const struct pair_conf *c = p->conf;
+	AUTO(chain_done) struct chain chain = { 0 };
+	const char *path;
+	struct recordfile file;
+	struct error ignored = ERROR_INIT;
+	enum status st = pair_load_chain(c, &chain, &path, e);
+	if (st)
+		return st;
+	const struct cert_facts *f = cert_facts(chain.v[0]);
+	struct plan_now now = pair_now(c);
+	ret->cert = pair_cert_of(f);
+	ret->now = now.wall;
+	snprintf(ret->name, sizeof ret->name, "%s", f->common_name);
+	if (p->memory)
+		ret->record = *p->memory;
+	else if (recordfile_load(c->crt, c->state_dir, &file, &ret->record, &ignored))
+		ret->record = RECORD_NONE; /* the turn tells why */
+	plan_next(&c->rule, &ret->cert, &now, &ret->record, &ret->plan);
+	ret->wake = ret->plan.wake;
+	struct owed_hooks hooks = c->deploy ? deploy_hooks(c->deploy) : (struct owed_hooks){ 0 };
+	struct wall owed;
+	ret->deploy_due = false;
+	if (hooks.n && owed_wake(&ret->record, &hooks, &owed)) {
+		ret->deploy_due = owed.s <= now.wall.s;
+		if (owed.s < ret->wake.s)
+			ret->wake = owed;
+	}
+	return ST_OK;
+}
+
+static void say_help(struct agent *a, const struct turn *t)
+{
+	AUTO(buf_done) struct buf help = BUF_INIT(8192);
+	if (t->attempt.end != LADDER_END)
+		return;
+	ladder_help(cert_facts(t->chain.v[0]), t->conf->crt, t->conf->key, &help);
+	voice_say(a->voice, VOICE_ERROR, "a new certificate is had by: %s", buf_cstr(&help));
+}
+
+static void say_left(struct agent *a, struct turn *t, const struct plan *plan, struct wall now)
+{
+	const struct pair_conf *c = t->conf;
+	if (plan->left == PLAN_LEFT_NONE)
+		return;
+	if (plan->left)
+		voice_say(a->voice, VOICE_ERROR, "%s: less than %d %% of its life is left, and it is not renewed",
+		          pair_out(c), plan->left);
+	else
+		voice_say(a->voice, VOICE_ERROR, "%s has expired", pair_out(c));
+	if (!c->deploy || !c->deploy->n)
+		return;
+	struct owed_hooks hooks = deploy_hooks(c->deploy);
+	owed_raise(&t->record, &hooks, OWED_EXPIRING, &t->cert, now);
+}
+
+static void say_first(struct agent *a, struct agent_pair *p, const struct plan *plan, struct wall now)
+{
+	char in[DURATION_TEXT];
+	if (!p->started)
+		voice_say(a->voice, VOICE_INFO, "first renewal in %s", left(plan->due, now, in));
+	p->started = true;
+}
+
+static bool renew(struct agent *a, struct turn *t)
+{
+	struct error e = ERROR_INIT;
+	if (!turn_renew(t, &e))
+		return true;
+	bool news = turn_failed(t, &e);
+	voice_say(a->voice, VOICE_ERROR, "error %s certificate: %s", t->conf->rekey ? "rekeying" : "renewing", e.text);
+	if (news)
+		say_help(a, t);
+	return false;
+}
+
+/* Without a place on disk the jitter would be drawn anew at each look. */
+static void keep_in_memory(struct agent_pair *p, const struct turn *t)
+{
+	if (t->tx && t->record_usable) {
+		free(p->memory);
+		p->memory = NULL;
+		return;
+	}
+	if (!p->memory)
+		p->memory = malloc(sizeof *p->memory);
+	if (p->memory)
+		*p->memory = t->record;
+}
+
+enum deed { DEED_NONE, DEED_RENEWED, DEED_FAILED };
+
+/* A turn's work under the pair's lock; everything is read and decided anew there. */
+static enum deed work(struct agent *a, struct agent_pair *p, struct turn *t, bool force)
+{
+	struct plan_now now = pair_now(p->conf);
+	struct plan plan;
+	struct error e = ERROR_INIT;
+	enum deed deed = DEED_NONE;
+	plan_next(&p->conf->rule, &t->cert, &now, &t->record, &plan);
+	say_first(a, p, &plan, now.wall);
+	say_left(a, t, &plan, now.wall);
+	if (force || plan.step == PLAN_RENEW)
+		deed = renew(a, t) ? DEED_RENEWED : DEED_FAILED;
+	else if (plan.changed || plan.left != PLAN_LEFT_NONE)
+		turn_remember(t);
+	if (deed == DEED_RENEWED)
+		snprintf(p->serial, sizeof p->serial, "%s", t->cert.serial);
+	st_ignore(turn_deploy(t, &e), "each failure was told, and is owed");
+	return deed;
+}
+
+static enum status take_turn(struct agent *a, struct agent_pair *p, bool force, enum deed *ret, struct error *e)
+{
+	struct turn t;
+	enum status st = turn_open(p->conf, false, &t, e);
+	if (!st) {
+		if (p->memory)
+			t.record = *p->memory;
+		*ret = work(a, p, &t, force);
+		keep_in_memory(p, &t);
+	}
+	turn_done(&t);
+	malloc_trim(0);
+	return st;
+}
+
+static void say_next(struct agent *a, struct agent_pair *p, const struct look *l, enum deed deed)
+{
+	char in[DURATION_TEXT];
+	bool adopted = p->started && strcmp(p->serial, l->cert.serial) != 0;
+	const char *verb = p->conf->rekey ? "rekeyed" : "renewed";
+	left(l->plan.due, l->now, in);
+	if (deed == DEED_RENEWED)
+		voice_say(a->voice, VOICE_INFO, "%s certificate %s, next in %s", l->name, verb, in);
+	else if (deed == DEED_FAILED)
+		voice_say(a->voice, VOICE_INFO, "next attempt in %s", in);
+	else if (adopted)
+		voice_say(a->voice, VOICE_INFO, "%s certificate was renewed by another process, next in %s", l->name,
+		          in);
+	snprintf(p->serial, sizeof p->serial, "%s", l->cert.serial);
+}
+
+/* Read anew, tell what is next, and sleep until then. */
+static void reschedule(struct agent *a, struct agent_pair *p, enum deed deed)
+{
+	struct look l;
+	struct error e = ERROR_INIT;
+	if (look(p, &l, &e)) {
+		say_trouble(a, p, e.text);
+		p->wake = soon(UNREADABLE_S);
+		return;
+	}
+	p->trouble[0] = '\0';
+	say_clock(a, p, &l.plan, l.now);
+	say_next(a, p, &l, deed);
+	p->wake = l.wake;
+}
+
+static void step(struct agent *a, struct agent_pair *p, bool force)
+{
+	struct look l;
+	struct error e = ERROR_INIT;
+	enum deed deed = DEED_NONE;
+	enum status st = look(p, &l, &e);
+	if (!st && !force && l.plan.step != PLAN_RENEW && !l.plan.changed && !l.deploy_due &&
+	    l.plan.left == PLAN_LEFT_NONE) {
+		say_clock(a, p, &l.plan, l.now);
+		say_first(a, p, &l.plan, l.now);
+		say_next(a, p, &l, deed);
+		p->wake = l.wake;
+		return;
+	}
+	if (!st)
+		st = take_turn(a, p, force, &deed, &e);
+	if (!st) {
+		reschedule(a, p, deed);
+		return;
+	}
+	if (st != ST_AGAIN)
+		say_trouble(a, p, e.text);
+	p->wake = soon(st == ST_AGAIN ? BUSY_S : UNREADABLE_S);
+}
+
+/* ---- the loop ---- */
+
+static void tell_status(const struct agent *a)
+{
+	char when[WALL_TEXT];
+	notify_sendf("STATUS=%zu certificate%s, next look at %s", a->n, a->n == 1 ? "" : "s",
+	             wall_rfc3339(a->v[a->heap[0]].wake, when));
+}
+
+static void step_due(struct agent *a, bool all, bool force)
+{
+	struct wall now = clock_wall(&clock_system);
+	for (size_t i = 0; i < a->n && (all || force); i++)
+		step(a, &a->v[i], force);
+	while (!all && !force && a->v[a->heap[0]].wake.s <= now.s) {
+		struct agent_pair *p = &a->v[a->heap[0]];
+		step(a, p, false);
+		if (p->wake.s <= now.s) /* whatever the reason: never a busy loop */
+			p->wake.s = now.s + 1;
+		sift_down(a, 0);
+	}
+	heapify(a);
+	tell_status(a);
+}
+
+static enum status arm(struct agent *a, struct error *e)
+{
+	struct itimerspec at = { .it_value.tv_sec = (time_t)a->v[a->heap[0]].wake.s };
+	if (at.it_value.tv_sec <= 0)
+		at.it_value.tv_sec = 1; /* 0 would disarm it */
+	/* ECANCELED: the clock was set between our look at it and now; the read says so, too. */
+	if (timerfd_settime(a->timer, TFD_TIMER_ABSTIME | TFD_TIMER_CANCEL_ON_SET, &at, NULL) && errno != ECANCELED)
+		return error_os(e, errno, "timer");
+	return ST_OK;
+}
+
+static void on_timer(struct agent *a)
+{
+	uint64_t times;
+	bool was_set = read(a->timer, &times, sizeof times) < 0 && errno == ECANCELED;
+	step_due(a, was_set, false);
+}
+
+static void on_signal(struct agent *a)
+{
+	struct signalfd_siginfo s;
+	if (read(a->signals, &s, sizeof s) != sizeof s)
+		return;
+	if (s.ssi_signo == SIGHUP)
+		step_due(a, true, true);
+	a->stop = s.ssi_signo == SIGINT || s.ssi_signo == SIGTERM;
+}
+
+static enum status open_loop(struct agent *a, struct error *e)
+{
+	sigset_t set;
+	sigemptyset(&set);
+	sigaddset(&set, SIGHUP);
+	sigaddset(&set, SIGINT);
+	sigaddset(&set, SIGTERM);
+	sigaddset(&set, SIGUSR1); /* ignored, as by the peer */
+	if (sigprocmask(SIG_BLOCK, &set, NULL))
+		return error_os(e, errno, "signals");
+	a->signals = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+	a->timer = timerfd_create(CLOCK_REALTIME, TFD_CLOEXEC | TFD_NONBLOCK);
+	return a->signals < 0 || a->timer < 0 ? error_os(e, errno, "timer or signals") : ST_OK;
+}
+
+static enum status run(struct agent *a, int watchdog_ms, struct error *e)
+{
+	while (!a->stop) {
+		struct pollfd fds[] = { { .fd = a->signals, .events = POLLIN }, { .fd = a->timer, .events = POLLIN } };
+		if (arm(a, e))
+			return e->status;
+		if (watchdog_ms > 0)
+			notify_send("WATCHDOG=1");
+		if (poll(fds, COUNT_OF(fds), watchdog_ms) < 0 && errno != EINTR)
+			return error_os(e, errno, "poll");
+		if (fds[0].revents)
+			on_signal(a);
+		else if (fds[1].revents)
+			on_timer(a);
+	}
+	return ST_OK;
+}
+
+/* Every pair must be readable. Its first step stores what is drawn, and runs what is owed. */
+static enum status start(struct agent *a, struct error *e)
+{
+	for (size_t i = 0; i < a->n; i++) {
+		struct agent_pair *p = &a->v[i];
+		struct look l;
+		enum status st = look(p, &l, e);
+		if (st)
+			return st;
+		snprintf(p->serial, sizeof p->serial, "%s", l.cert.serial);
+		p->wake = l.now;
+	}
+	heapify(a);
+	return ST_OK;
+}
+
+enum status agent_run(const struct pair_conf *const *confs, size_t n, const struct voice *voice, struct error *e)
+{
+	AUTO(agent_done)
+	struct agent a = { .n = n, .voice = voice, .timer = -1, .signals = -1 };
+	if (!n || n > AGENT_PAIRS_MAX)
+		return error_set(e, ST_LIMIT, "%zu certificates", n);
+	a.v = calloc(n, sizeof *a.v);
+	a.heap = calloc(n, sizeof *a.heap);
+	if (!a.v || !a.heap)
+		return error_nomem(e);
+	for (size_t i = 0; i < n; i++) {
+		a.v[i].conf = confs[i];
+		a.heap[i] = i;
+	}
+	if (open_loop(&a, e) || start(&a, e))
+		return e->status;
+	notify_send("READY=1");
+	malloc_trim(0);
+	int64_t watchdog_ms = notify_watchdog_ns() / DURATION_MS;
+	enum status st = run(&a, watchdog_ms > 0 ? (int)watchdog_ms : -1, e);
+	notify_send("STOPPING=1");
+	return st;
+}

@@ -1,0 +1,22 @@
+/* agent.h - the renewer as a daemon: a table of pairs, one thread, and one sleep until the earliest of their deadlines
+ * (design "The house"; spec/client.md §6.4).
+ *
+ *   sleep ---> timer ----------> step of every pair whose time has come
+ *              clock was set --> step of every pair: deadlines are wall time
+ *              SIGHUP ---------> step of every pair, renewing now
+ *              SIGINT, SIGTERM > the end; a request or command that runs is finished first
+ *
+ *   step       read certificate and record from disk -> renewal/plan -> nothing to do: next deadline
+ *                                                                    -> a turn (pair.h), then the next deadline
+ *
+ * At rest nothing of a pair is in memory but its configuration and its deadline. */
+#pragma once
+#include "agent/pair.h"
+
+enum { AGENT_PAIRS_MAX = 100000 };
+
+/* Blocks SIGHUP, SIGINT, SIGTERM and SIGUSR1 and runs until one of the middle two comes. Every pair must be readable
+ * when it starts, else it fails at once. READY, STATUS and WATCHDOG go to the service manager where there is one.
+ * confs: borrowed, n of them. */
+MUST_USE enum status agent_run(const struct pair_conf *const *confs, size_t n, const struct voice *voice,
+                               struct error *e);
