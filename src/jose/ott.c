@@ -78,6 +78,17 @@ static enum status confirmation(const json_t *v, struct ott *t, struct error *e)
 	return text_claim(json_object_get(v, "x5rt#S256"), "cnf.x5rt#S256", &t->cnf_x5rt, e);
 }
 
+/* {"revoke":{"scope":"lineage"}}; the peer's members of step are not looked at. */
+static enum status step_claim(const json_t *v, struct ott *t, struct error *e)
+{
+	const json_t *revoke = json_object_get(v, "revoke");
+	if (!revoke || json_is_null(revoke))
+		return ST_OK;
+	if (!json_is_object(revoke))
+		return error_set(e, ST_INVALID, "token: claim step.revoke is not an object");
+	return text_claim(json_object_get(revoke, "scope"), "step.revoke.scope", &t->revoke_scope, e);
+}
+
 static enum status read_claims(struct ott *t, struct error *e)
 {
 	const struct {
@@ -98,7 +109,8 @@ static enum status read_claims(struct ott *t, struct error *e)
 		if (time_claim(json_object_get(t->claims, times[i].name), times[i].name, times[i].has, times[i].ret, e))
 			return e->status;
 	if (audience(json_object_get(t->claims, "aud"), t, e) ||
-	    list_claim(json_object_get(t->claims, "sans"), "sans", t->sans, OTT_SAN_MAX, &t->sans_n, e))
+	    list_claim(json_object_get(t->claims, "sans"), "sans", t->sans, OTT_SAN_MAX, &t->sans_n, e) ||
+	    step_claim(json_object_get(t->claims, "step"), t, e))
 		return e->status;
 	return confirmation(json_object_get(t->claims, "cnf"), t, e);
 }
@@ -158,9 +170,18 @@ static bool put_cnf(json_t *object, const char *x5rt)
 	return json_object_set_new(object, "cnf", cnf) == 0;
 }
 
+static bool put_step(json_t *object, const char *scope)
+{
+	if (!scope)
+		return true;
+	json_t *step = json_pack("{s:{s:s}}", "revoke", "scope", scope);
+	return json_object_set_new(object, "step", step) == 0;
+}
+
 static enum status check_texts(const struct ott_draft *d, struct error *e)
 {
-	const char *const texts[] = { d->aud, d->iss, d->sub, d->jti, d->sha, d->cnf_x5rt };
+	const char *const texts[] = { d->aud, d->iss, d->sub, d->jti, d->sha, d->cnf_x5rt,
+		                      d->revoke_scope };
 	bool ok = true;
 	for (size_t i = 0; i < COUNT_OF(texts); i++)
 		ok &= jsonio_text_ok(slice_cstr(texts[i]));
@@ -174,7 +195,7 @@ static bool put_claims(json_t *c, const struct ott_draft *d)
 	return put_text(c, "aud", d->aud) && put_cnf(c, d->cnf_x5rt) && put_time(c, "exp", d->exp) &&
 	       put_time(c, "iat", d->iat) && put_text(c, "iss", d->iss) && put_text(c, "jti", d->jti) &&
 	       put_time(c, "nbf", d->nbf) && put_list(c, "sans", d->sans, d->sans_n) && put_text(c, "sha", d->sha) &&
-	       put_text(c, "sub", d->sub) && (!d->with_user || json_object_set_new(c, "user", json_object()) == 0);
+	       put_step(c, d->revoke_scope) && put_text(c, "sub", d->sub) && (!d->with_user || json_object_set_new(c, "user", json_object()) == 0);
 }
 
 /* The members of header and typ, in alphabetical order: a Go map's. */

@@ -20,6 +20,7 @@ struct ott {
 	size_t sans_n;
 	const char *sha;      /* root fingerprint, for the client's bootstrap */
 	const char *cnf_x5rt; /* cnf."x5rt#S256" */
+	const char *revoke_scope; /* step.revoke.scope: the token is for a whole line (ours) */
 	bool has_exp, has_nbf, has_iat;
 	struct wall exp, nbf, iat; /* fractions are cut */
 	char id[65];               /* hex SHA-256 of "protected.payload": names a token that has no jti */
@@ -34,7 +35,7 @@ static inline void ott_done_p(struct ott **t)
 MUST_USE enum status ott_parse(struct slice in, struct ott *ret, struct error *e);
 
 struct ott_draft {
-	const char *aud, *iss, *sub, *jti, *sha, *cnf_x5rt; /* NULL: left out */
+	const char *aud, *iss, *sub, *jti, *sha, *cnf_x5rt, *revoke_scope; /* NULL: left out */
 	const char *const *sans;                            /* NULL: left out */
 	size_t sans_n;
 	struct wall iat, nbf, exp;
