@@ -26,6 +26,8 @@ void provisioner_done(struct provisioner *p)
 	free(p->id);
 	free(p->uid);
 	jwk_done(&p->key);
+	chain_done(&p->roots);
+	trust_free(p->credentials);
 	free(p->encrypted_key);
 	free(p->disabled);
 	json_decref(p->json);

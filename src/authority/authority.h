@@ -21,13 +21,15 @@ enum provisioner_type { /* numbers of the certificate extension */
 struct provisioner {
 	enum provisioner_type type;
 	char *name;
-	char *id;	     /* "NAME:KID", "x5c/NAME", ... (spec/server.md §2.3) */
-	char *uid;	     /* 40 hex digits for paging (§1.5) */
-	struct jwk key;	     /* JWK provisioners */
-	char *encrypted_key; /* compact JWE or NULL */
+	char *id;                  /* "NAME:KID", "x5c/NAME", ... (spec/server.md §2.3) */
+	char *uid;                 /* 40 hex digits for paging (§1.5) */
+	struct jwk key;            /* JWK provisioners */
+	char *encrypted_key;       /* compact JWE or NULL */
+	struct chain roots;        /* X5C: what the certificates that sign its tokens lead to */
+	struct trust *credentials; /* the same for trust_verify, owned; NULL where there are none */
 	struct claims claims;
 	char *disabled; /* reason, or NULL where it works */
-	json_t *json;	/* as loaded, for GET /provisioners */
+	json_t *json;   /* as loaded, for GET /provisioners */
 };
 
 struct authority {
@@ -47,11 +49,11 @@ struct authority {
 	} subject;
 	bool disable_issued_at_check;
 	bool renew_without_provisioner; /* certificates that carry no provisioner information */
-	int64_t renewal_window_ns;	/* idempotent renewal; used by a later issue */
+	int64_t renewal_window_ns;      /* a second renewal of one certificate within it is a retry; 0: none is */
 	int refs;
 };
 
-struct authority *authority_new(void);		      /* all zero, one reference; NULL: out of memory */
+struct authority *authority_new(void);                /* all zero, one reference; NULL: out of memory */
 struct authority *authority_ref(struct authority *a); /* atomic */
 void authority_unref(struct authority *a);
 void provisioner_done(struct provisioner *p);

@@ -1,9 +1,9 @@
 /* authorize.c - one-time tokens (spec/server.md §2). Order: which provisioner does the token claim to come from; did
  * that provisioner sign it; is it in its time; is it meant for this operation. Nothing is stored here: the token's id
  * goes into the change, and the store's transaction says whether it was used. */
-#include "authority/authorize.h"
+#include "authority/authorize_internal.h"
 
-#include "base/b64.h"
+#include "authority/change.h"
 #include "crypto/digest.h"
 #include "jose/jsonio.h"
 
@@ -11,8 +11,23 @@
 
 void authorization_done(struct authorization *a)
 {
+	chain_done(&a->credential);
 	ott_done(&a->ott);
 	*a = (struct authorization){ 0 };
+}
+
+enum status authorization_book(const struct authorization *a, struct change *c, struct error *e)
+{
+	if (!(c->token_id = text_dup(slice_cstr(a->token_id))))
+		return error_nomem(e);
+	c->token_exp = a->token_exp;
+	if (!a->credential.n)
+		return ST_OK;
+	const struct cert_facts *f = cert_facts(a->credential.v[0]);
+	c->has_credential = true;
+	if (a->credential_ours)
+		memcpy(c->credential, f->serial_text, sizeof c->credential);
+	return digest_sha256(f->spki, c->credential_key, e);
 }
 
 /* --- audiences ---------------------------------------------------------------------------------------------------- */
@@ -27,6 +42,7 @@ static const struct {
 	[OP_RENEW] = { false, { "/1.0/renew", "/renew" } },
 	[OP_REKEY] = { false, { "/1.0/rekey", "/rekey" } },
 	[OP_REVOKE] = { true, { "/1.0/revoke", "/revoke" } },
+	[OP_REVOKE_LINE] = { false, { "/1.0/revoke-line", "/revoke-line" } },
 };
 _Static_assert(COUNT_OF(audiences) == OP_COUNT, "an operation has no audiences");
 
@@ -133,7 +149,7 @@ bool audience_matches(const struct authority *a, enum operation op, const char *
 	return false;
 }
 
-static bool any_audience_matches(const struct authority *a, unsigned ops, const struct ott *t, const char *fragment)
+bool authorize_audience(const struct authority *a, unsigned ops, const struct ott *t, const char *fragment)
 {
 	for (size_t i = 0; i < t->aud_n; i++)
 		for (enum operation op = 0; op < OP_COUNT; op++)
@@ -188,7 +204,7 @@ static enum status find_provisioner(const struct authority *a, const struct ott 
 {
 	const char *fragment = first_fragment(t);
 	*ret = NULL;
-	if (!any_audience_matches(a, ~0u, t, fragment))
+	if (!authorize_audience(a, ~0u, t, fragment))
 		*ret = find_by_client_id(a, t);
 	else if (fragment)
 		*ret = authority_find_provisioner(a, fragment);
@@ -200,7 +216,7 @@ static enum status find_provisioner(const struct authority *a, const struct ott 
 /* Types whose tokens we verify, and types that have no token flow at all, whatever their configuration. */
 static bool has_token_flow(const struct provisioner *p)
 {
-	return p->type == PROV_JWK;
+	return p->type == PROV_JWK || p->type == PROV_X5C;
 }
 
 static bool never_has_token_flow(const struct provisioner *p)
@@ -210,15 +226,17 @@ static bool never_has_token_flow(const struct provisioner *p)
 
 static bool serves_tokens(const struct provisioner *p, struct verdict *v)
 {
-	bool disabled = p->disabled || (p->type == PROV_JWK && !p->key.key);
+	const char *disabled = p->disabled                              ? p->disabled
+	                       : p->type == PROV_JWK && !p->key.key     ? "it has no key"
+	                       : p->type == PROV_X5C && !p->credentials ? "it has no roots"
+	                                                                : NULL;
 	if (never_has_token_flow(p) || (!disabled && !has_token_flow(p))) {
 		verdict_refuse(v, REFUSAL_MALFORMED, "provisioner \"%s\" (%s) has no token flow", p->name, p->id);
 		verdict_tell(v, "token flow is not supported");
 		return false;
 	}
 	if (disabled) {
-		verdict_refuse(v, REFUSAL_UNAUTHORIZED, "provisioner \"%s\" is disabled: %s", p->name,
-		               p->disabled ? p->disabled : "it has no key");
+		verdict_refuse(v, REFUSAL_UNAUTHORIZED, "provisioner \"%s\" is disabled: %s", p->name, disabled);
 		verdict_tell(v, "provisioner \"%s\" is disabled due to an initialization error", p->name);
 		verdict_advise(v, "correct the provisioner in ca.json and reload");
 		return false;
@@ -228,36 +246,36 @@ static bool serves_tokens(const struct provisioner *p, struct verdict *v)
 
 /* --- claims ------------------------------------------------------------------------------------------------------- */
 
-static bool refuse_token(struct verdict *v, const char *what, struct wall t)
+static enum token_fault refuse_time(enum token_fault fault, struct verdict *v, const char *what, struct wall t)
 {
 	char text[WALL_TEXT];
 	if (t.s < WALL_MIN_S || t.s > WALL_MAX_S)
 		verdict_refuse(v, REFUSAL_UNAUTHORIZED, "token %s %lld", what, (long long)t.s);
 	else
 		verdict_refuse(v, REFUSAL_UNAUTHORIZED, "token %s %s", what, wall_go(t, text));
-	return false;
+	return fault;
 }
 
-static bool in_time(const struct authority *a, const struct ott *t, struct wall now, struct wall store_created,
-                    struct verdict *v)
+enum token_fault authorize_time(const struct authority *a, const struct ott *t, struct wall now,
+                                struct wall store_created, struct verdict *v)
 {
 	if (!t->has_exp) {
 		verdict_refuse(v, REFUSAL_UNAUTHORIZED, "token has no exp claim: it would be good for ever");
 		verdict_advise(v, "make tokens with `step ca token`, or set exp");
-		return false;
+		return TOKEN_ENDLESS;
 	}
 	if (now.s - TOKEN_LEEWAY_S > t->exp.s)
-		return refuse_token(v, "expired (exp) on", t->exp);
+		return refuse_time(TOKEN_EXPIRED, v, "expired (exp) on", t->exp);
 	if (t->has_nbf && now.s + TOKEN_LEEWAY_S < t->nbf.s)
-		return refuse_token(v, "is not valid before (nbf)", t->nbf);
+		return refuse_time(TOKEN_TOO_EARLY, v, "is not valid before (nbf)", t->nbf);
 	if (t->has_iat && now.s + TOKEN_LEEWAY_S < t->iat.s)
-		return refuse_token(v, "was issued in the future (iat), at", t->iat);
+		return refuse_time(TOKEN_FROM_FUTURE, v, "was issued in the future (iat), at", t->iat);
 	if (t->has_iat && t->iat.s < store_created.s && !a->disable_issued_at_check) {
-		refuse_token(v, "is older than this CA's store (iat), of", t->iat);
+		refuse_time(TOKEN_TOO_OLD, v, "is older than this CA's store (iat), of", t->iat);
 		verdict_advise(v, "make a new token; authority.disableIssuedAtCheck lifts this check");
-		return false;
+		return TOKEN_TOO_OLD;
 	}
-	return true;
+	return TOKEN_IN_TIME;
 }
 
 static bool claims_are_good(const struct authority *a, enum operation op, const struct authorization *auth,
@@ -268,9 +286,10 @@ static bool claims_are_good(const struct authority *a, enum operation op, const 
 		verdict_refuse(v, REFUSAL_UNAUTHORIZED, "token issuer (iss) is not the provisioner's name");
 		return false;
 	}
-	if (!in_time(a, t, now, store_created, v))
+	if (authorize_time(a, t, now, store_created, v))
 		return false;
-	if (!any_audience_matches(a, 1u << op, t, NULL)) {
+	/* A JWK provisioner is found by key; any other is named by the fragment of the audience. */
+	if (!authorize_audience(a, 1u << op, t, auth->prov->type == PROV_JWK ? NULL : auth->prov->id)) {
 		verdict_refuse(v, REFUSAL_UNAUTHORIZED,
 		               "token audience (aud) %.200s is not for this operation of this CA",
 		               t->aud_n ? t->aud[0] : "(none)");
@@ -286,25 +305,38 @@ static bool claims_are_good(const struct authority *a, enum operation op, const 
 
 /* --- */
 
-static enum status make_token_id(struct authorization *auth, struct error *e)
+enum status authorize_token_id(struct slice whose, const struct ott *t, char out[TOKEN_ID_TEXT], struct error *e)
 {
-	const struct ott *t = &auth->ott;
 	AUTO(buf_done) struct buf b = BUF_INIT(2 * JWS_MAX);
 	enum status st;
-	buf_adds(&b, auth->prov->id);
+	buf_add_slice(&b, whose);
 	buf_addc(&b, '\0');
 	buf_adds(&b, t->jti && *t->jti ? t->jti : t->id);
 	if ((st = buf_check(&b, e)))
 		return st;
-	return digest_sha256_hex(buf_slice(&b), auth->token_id, e);
+	return digest_sha256_hex(buf_slice(&b), out, e);
 }
 
-/* A failure of a lower floor that is the token's fault is an answer. */
-static enum status refuse_or_fail(enum status st, const char *what, struct verdict *v, const struct error *e)
+enum status authorize_refuse_or_fail(enum status st, const char *what, struct verdict *v, const struct error *e)
 {
-	if (st != ST_INVALID && st != ST_DENIED && st != ST_LIMIT && st != ST_MISSING)
+	if (st != ST_INVALID && st != ST_DENIED && st != ST_LIMIT && st != ST_MISSING && st != ST_EXPIRED)
 		return st;
 	verdict_refuse(v, REFUSAL_UNAUTHORIZED, "%s: %s", what, e->text);
+	return ST_OK;
+}
+
+static enum status verify(const struct authority *a, struct authorization *auth, struct wall now, struct verdict *v,
+                          struct error *e)
+{
+	EVP_PKEY *key = auth->prov->key.key;
+	enum status st;
+	if (auth->prov->type == PROV_X5C) {
+		if ((st = credential_take(a, auth, now, v, e)) || v->refusal)
+			return st;
+		key = cert_key(auth->credential.v[0]);
+	}
+	if ((st = jws_verify(&auth->ott.jws, key, e)))
+		return authorize_refuse_or_fail(st, "token signature", v, e);
 	return ST_OK;
 }
 
@@ -316,7 +348,7 @@ enum status authorize_token(const struct authority *a, enum operation op, struct
 
 	*v = VERDICT_GRANTED;
 	if ((st = ott_parse(token, &auth.ott, e)))
-		return refuse_or_fail(st, "token", v, e);
+		return authorize_refuse_or_fail(st, "token", v, e);
 	if ((st = find_provisioner(a, &auth.ott, &auth.prov, e)))
 		return st;
 	if (!auth.prov) {
@@ -327,11 +359,11 @@ enum status authorize_token(const struct authority *a, enum operation op, struct
 	}
 	if (!serves_tokens(auth.prov, v))
 		return ST_OK;
-	if ((st = jws_verify(&auth.ott.jws, auth.prov->key.key, e)))
-		return refuse_or_fail(st, "token signature", v, e);
+	if ((st = verify(a, &auth, now, v, e)) || v->refusal)
+		return st;
 	if (!claims_are_good(a, op, &auth, now, store_created, v))
 		return ST_OK;
-	if ((st = make_token_id(&auth, e)))
+	if ((st = authorize_token_id(slice_cstr(auth.prov->id), &auth.ott, auth.token_id, e)))
 		return st;
 	auth.token_exp = auth.ott.exp.s > WALL_MAX_S ? (struct wall){ WALL_MAX_S } : auth.ott.exp;
 	*ret = auth;

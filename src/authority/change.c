@@ -7,10 +7,15 @@
 
 static const char *const outcome_names[] = {
 	[OUTCOME_DONE] = "done",
+	[OUTCOME_DONE_AGAIN] = "done-again",
+	[OUTCOME_DONE_SECOND] = "done-second",
 	[OUTCOME_TOKEN_USED] = "token-used",
 	[OUTCOME_PARENT_REVOKED] = "parent-revoked",
+	[OUTCOME_PARENT_SUPERSEDED] = "parent-superseded",
 	[OUTCOME_LINE_CLOSED] = "line-closed",
 	[OUTCOME_KEY_BLOCKED] = "key-blocked",
+	[OUTCOME_CREDENTIAL_REVOKED] = "credential-revoked",
+	[OUTCOME_FOREIGN] = "foreign",
 	[OUTCOME_ALREADY_REVOKED] = "already-revoked",
 	[OUTCOME_UNSUPPORTED] = "unsupported",
 };
@@ -19,6 +24,17 @@ _Static_assert(COUNT_OF(outcome_names) == OUTCOME_COUNT, "an outcome has no name
 const char *outcome_name(enum outcome o)
 {
 	return (unsigned)o < OUTCOME_COUNT ? outcome_names[o] : "?";
+}
+
+static const char *const scope_names[] = {
+	[SCOPE_LINEAGE] = "lineage",
+	[SCOPE_DESCENDANTS] = "descendants",
+};
+_Static_assert(COUNT_OF(scope_names) == SCOPE_COUNT, "a scope has no name");
+
+const char *line_scope_name(enum line_scope s)
+{
+	return (unsigned)s < SCOPE_COUNT ? scope_names[s] : "?";
 }
 
 struct change *change_new(enum change_kind kind)

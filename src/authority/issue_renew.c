@@ -1,6 +1,7 @@
 /* issue_renew.c - a certificate from an older one (spec/server.md §1.2, §3.7). */
 #include "authority/issue_internal.h"
 
+#include "crypto/digest.h"
 #include "x509/profile.h"
 
 #include <stdio.h>
@@ -64,8 +65,8 @@ static bool refuse_expired(struct wall not_after, const char *why, const char *r
 	return false;
 }
 
-static bool check_time(const struct cert_facts *f, const struct provisioner *p, struct wall now, bool by_token,
-                       struct verdict *v)
+static bool check_time(const struct cert_facts *f, const struct parent_facts *facts, const struct provisioner *p,
+                       struct wall now, bool by_token, struct verdict *v)
 {
 	char t[WALL_TEXT];
 	int64_t since_s = now.s - f->not_after.s;
@@ -90,12 +91,29 @@ static bool check_time(const struct cert_facts *f, const struct provisioner *p, 
 	if (p->claims.renewal_after_expiry_ns && since_s > p->claims.renewal_after_expiry_ns / DURATION_S)
 		return refuse_expired(f->not_after, ", longer ago than the provisioner allows",
 		                      "get a new certificate with a token", v);
+	/* Whether it was superseded is not known any more. */
+	if (facts->forgotten)
+		return refuse_expired(f->not_after, " and is not in the database any more",
+		                      "get a new certificate with a token; db.prune.keepExpired of ca.json says how "
+		                      "long certificates are remembered",
+		                      v);
 	return true;
 }
 
+/* Renew tokens name the client program, or the provisioner that the certificate came from. */
+static bool check_issuer(const struct renew_token *t, const struct provisioner *p, struct verdict *v)
+{
+	const char *iss = t->ott.iss ? t->ott.iss : "";
+	if (!strcmp(iss, "step-ca-client/1.0") || !strcmp(iss, p->name))
+		return true;
+	verdict_refuse(v, REFUSAL_UNAUTHORIZED, "renew token: issuer (iss) is \"%.64s\"", iss);
+	verdict_tell(v, "error validating renew token: invalid issuer claim (iss)");
+	return false;
+}
+
 enum status renew_decide(const struct authority *a, const struct cert *parent, const struct parent_facts *facts,
-                         struct wall now, bool by_token, const struct provisioner **ret_prov, struct verdict *v,
-                         struct error *e)
+                         struct wall now, const struct renew_token *token, const struct provisioner **ret_prov,
+                         struct verdict *v, struct error *e)
 {
 	const struct cert_facts *f = cert_facts(parent);
 	const struct provisioner *p;
@@ -107,9 +125,9 @@ enum status renew_decide(const struct authority *a, const struct cert *parent, c
 		return ST_OK;
 	}
 	if (!find_provisioner(a, f, facts, &p, v) ||
-	    !(p ? check_provisioner(p, v) : check_unprovisioned(a, by_token, v)))
+	    !(p ? check_provisioner(p, v) : check_unprovisioned(a, token, v)) || (token && !check_issuer(token, p, v)))
 		return ST_OK;
-	if (check_time(f, p, now, by_token, v))
+	if (check_time(f, facts, p, now, token, v))
 		*ret_prov = p;
 	return ST_OK;
 }
@@ -176,6 +194,10 @@ enum status issue_renewed(const struct authority *a, const struct cert *parent, 
 	if ((st = issue_change(csr ? CHANGE_REKEY : CHANGE_RENEW, out.cert, prov, &val, now, &out.change, e)))
 		return st;
 	put_into_line(&out.change->cert, cert_facts(parent), facts);
+	if ((st = digest_sha256(cert_facts(parent)->spki, out.change->parent_key, e)))
+		return st;
+	out.change->after_expiry = now.s > cert_facts(parent)->not_after.s;
+	out.change->window_s = a->renewal_window_ns / DURATION_S;
 	out.clamped = val.not_after.s < val.granted_until.s;
 	out.asked_not_after = val.granted_until;
 	*ret = out;

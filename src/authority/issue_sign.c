@@ -64,11 +64,21 @@ static bool names_include(const struct ott *t, const char *name)
 	return !strcmp(t->sub, name);
 }
 
-static bool check_common_name(const struct ott *t, const struct csr *csr, struct verdict *v)
+/* Of a JWK token any name; of an X5C token the subject alone. */
+static bool check_common_name(const struct authorization *auth, const struct csr *csr, struct verdict *v)
 {
+	const struct ott *t = &auth->ott;
+	bool any = auth->prov->type == PROV_JWK;
 	struct go_list want = { 0 };
-	if (!*csr->common_name || names_include(t, csr->common_name))
+	if (!*csr->common_name || (any ? names_include(t, csr->common_name) : !strcmp(t->sub, csr->common_name)))
 		return true;
+	if (!any) {
+		verdict_refuse_told(
+			v, REFUSAL_FORBIDDEN,
+			"certificate request does not contain the valid common name - got %.200s, want %.200s",
+			csr->common_name, t->sub);
+		return false;
+	}
 	go_list_add(&want, t->sub);
 	for (size_t i = 0; i < t->sans_n; i++)
 		if (strcmp(t->sans[i], t->sub))
@@ -135,13 +145,14 @@ static enum status names_of_token(const struct ott *t, struct san_list *ret, str
 	return st;
 }
 
-static enum status check_request(const struct ott *t, const struct csr *csr, struct san_list *ret_names,
+static enum status check_request(const struct authorization *auth, const struct csr *csr, struct san_list *ret_names,
                                  struct verdict *v, struct error *e)
 {
+	const struct ott *t = &auth->ott;
 	enum status st;
 	if ((st = check_cnf(t, csr, v, e)) || v->refusal)
 		return st;
-	if (!check_common_name(t, csr, v))
+	if (!check_common_name(auth, csr, v))
 		return ST_OK;
 	if ((st = issue_check_key(csr, v, e)) || v->refusal)
 		return st;
@@ -239,9 +250,38 @@ static bool check_span(const struct authority *a, const struct claims *c, const 
 	return true;
 }
 
-static bool decide_validity(const struct authority *a, const struct claims *c, const struct sign_request *req,
+/* What a certificate vouches for does not begin before it nor end after it (spec/server.md §2.4). */
+static bool check_credential(const struct authorization *auth, struct wall begin, const struct when *not_after,
+                             struct validity *val, struct verdict *v)
+{
+	char asked[WALL_TEXT], limit[WALL_TEXT];
+	if (!auth->credential.n)
+		return true;
+	const struct cert_facts *f = cert_facts(auth->credential.v[0]);
+	if (begin.s < f->not_before.s) {
+		verdict_refuse_told(v, REFUSAL_FORBIDDEN,
+		                    "requested certificate notBefore (%s) is before the active validity window of the "
+		                    "provisioning credential (%s)",
+		                    wall_go(begin, asked), wall_go(f->not_before, limit));
+		return false;
+	}
+	if (val->granted_until.s <= f->not_after.s)
+		return true;
+	if (not_after->kind != WHEN_UNSET) {
+		verdict_refuse_told(v, REFUSAL_FORBIDDEN,
+		                    "requested certificate notAfter (%s) is after the expiration of the provisioning "
+		                    "credential (%s)",
+		                    wall_go(val->granted_until, asked), wall_go(f->not_after, limit));
+		return false;
+	}
+	val->granted_until = f->not_after;
+	return true;
+}
+
+static bool decide_validity(const struct authority *a, const struct authorization *auth, const struct sign_request *req,
                             struct wall now, struct validity *ret, struct verdict *v)
 {
+	const struct claims *c = &auth->prov->claims;
 	struct validity val = { 0 };
 	struct when nb, na;
 	if (!times_parse(req, &nb, &na, v))
@@ -249,7 +289,8 @@ static bool decide_validity(const struct authority *a, const struct claims *c, c
 	struct wall begin = nb.kind == WHEN_UNSET ? now : when_from(&nb, now);
 	val.granted_until = na.kind == WHEN_UNSET ? issue_add_ns(begin, c->default_ns) : when_from(&na, begin);
 	val.not_before = nb.kind == WHEN_UNSET ? issue_add_ns(begin, -a->backdate_ns) : begin;
-	if (!check_span(a, c, &val, now, v) || !issue_clamp(a, now, &val, v))
+	if (!check_credential(auth, begin, &na, &val, v) || !check_span(a, c, &val, now, v) ||
+	    !issue_clamp(a, now, &val, v))
 		return false;
 	*ret = val;
 	return true;
@@ -312,17 +353,16 @@ enum status issue_sign(const struct authority *a, const struct authorization *au
 	enum status st;
 
 	*v = VERDICT_GRANTED;
-	if ((st = check_request(&auth->ott, req->csr, &names, v, e)) || v->refusal)
+	if ((st = check_request(auth, req->csr, &names, v, e)) || v->refusal)
 		return st;
-	if (!decide_validity(a, &auth->prov->claims, req, now, &val, v))
+	if (!decide_validity(a, auth, req, now, &val, v))
 		return ST_OK;
 	if ((st = write_leaf(a, auth, req->csr, &names, &val, serial, &out.cert, v, e)) || v->refusal)
 		return st;
 	if ((st = issue_change(CHANGE_ISSUE, out.cert, auth->prov, &val, now, &out.change, e)))
 		return st;
-	if (!(out.change->token_id = text_dup(slice_cstr(auth->token_id))))
-		return error_nomem(e);
-	out.change->token_exp = auth->token_exp;
+	if ((st = authorization_book(auth, out.change, e)))
+		return st;
 	out.clamped = val.not_after.s < val.granted_until.s;
 	out.asked_not_after = val.granted_until;
 	*ret = out;

@@ -70,11 +70,9 @@ static enum status new_change(enum change_kind kind, const struct authorization 
 	c->mtls = peer != NULL;
 	if (!(c->provisioner_id = provisioner_id_of(auth, peer)))
 		return error_nomem(e);
-	if (auth) {
-		if (!(c->token_id = text_dup(slice_cstr(auth->token_id))))
-			return error_nomem(e);
-		c->token_exp = auth->token_exp;
-	}
+	enum status st = auth ? authorization_book(auth, c, e) : ST_OK;
+	if (st)
+		return st;
 	*ret = TAKE(c);
 	return ST_OK;
 }
@@ -100,6 +98,77 @@ enum status revoke_decide(const struct revoke_request *r, const char *serial, co
 		return st;
 	if (allowed) {
 		snprintf(c->serial, sizeof c->serial, "%s", serial);
+		c->reason_code = (int)r->reason_code;
+		c->own_only = auth && auth->prov->type == PROV_X5C; /* a certificate is no administrator */
+		if (!(c->reason = text_dup(r->reason)))
+			return error_nomem(e);
+	}
+	*ret = TAKE(c);
+	return ST_OK;
+}
+
+/* --- a whole line ------------------------------------------------------------------------------------------------- */
+
+static bool scope_parse(struct slice text, enum line_scope *ret)
+{
+	for (enum line_scope s = 0; s < SCOPE_COUNT; s++) {
+		if (!slice_is(text, line_scope_name(s)))
+			continue;
+		*ret = s;
+		return true;
+	}
+	return false;
+}
+
+enum status revoke_line_check(const struct revoke_line_request *r, char ret_serial[SERIAL_TEXT],
+                              enum line_scope *ret_scope, struct verdict *v, struct error *e)
+{
+	const struct revoke_request one = { r->serial, r->reason_code, r->reason, true };
+	enum line_scope scope;
+	char serial[SERIAL_TEXT];
+	enum status st = revoke_check(&one, serial, v, e);
+	if (st || v->refusal)
+		return st;
+	if (!scope_parse(r->scope, &scope)) {
+		verdict_refuse_told(v, REFUSAL_MALFORMED, "scope must be \"lineage\" or \"descendants\"");
+		return ST_OK;
+	}
+	memcpy(ret_serial, serial, SERIAL_TEXT);
+	*ret_scope = scope;
+	return ST_OK;
+}
+
+/* Only a token that was made for it: a revocation token is for one certificate, and a certificate speaks for itself
+ * alone. */
+static bool line_allowed(const char *serial, enum line_scope scope, const struct authorization *auth, struct verdict *v)
+{
+	if (auth->prov->type != PROV_JWK) {
+		verdict_refuse_told(v, REFUSAL_FORBIDDEN, "only a JWK provisioner's token can revoke a line");
+		return false;
+	}
+	if (!auth->ott.revoke_scope || strcmp(auth->ott.revoke_scope, line_scope_name(scope)) != 0) {
+		verdict_refuse_told(v, REFUSAL_FORBIDDEN, "the token was not made to revoke with the scope \"%s\"",
+		                    line_scope_name(scope));
+		verdict_advise(v, "make it with `step ca token --revoke --%s`", line_scope_name(scope));
+		return false;
+	}
+	return fits(serial, auth->ott.sub, "token subject", v);
+}
+
+enum status revoke_line_decide(const struct revoke_line_request *r, const char *serial, enum line_scope scope,
+                               const struct authorization *auth, struct wall now, struct change **ret,
+                               struct verdict *v, struct error *e)
+{
+	AUTO(change_free_p) struct change *c = NULL;
+	enum status st;
+
+	*v = VERDICT_GRANTED;
+	bool allowed = line_allowed(serial, scope, auth, v);
+	if ((st = new_change(allowed ? CHANGE_REVOKE_LINE : CHANGE_BURN, auth, NULL, now, &c, e)))
+		return st;
+	if (allowed) {
+		snprintf(c->serial, sizeof c->serial, "%s", serial);
+		c->scope = scope;
 		c->reason_code = (int)r->reason_code;
 		if (!(c->reason = text_dup(r->reason)))
 			return error_nomem(e);

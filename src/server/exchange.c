@@ -77,21 +77,36 @@ void exchange_fail(struct exchange *x)
 	                         REFUSAL_UNAVAILABLE :
 	                         REFUSAL_INTERNAL;
 	verdict_refuse(&x->verdict, r, "%s", x->error.text);
+	if (*x->error.hint)
+		verdict_tell(&x->verdict, "%s", x->error.hint);
 	exchange_refuse(x);
 }
 
-/* What the store said, as the caller hears it. */
+/* What the store said, as the caller hears it, and as the log does. */
 static const struct {
 	enum refusal refusal;
-	const char *reason;
+	const char *reason, *remedy;
 } outcomes[] = {
-	[OUTCOME_DONE] = { REFUSAL_NONE, "" },
-	[OUTCOME_TOKEN_USED] = { REFUSAL_UNAUTHORIZED, "token has been used already" },
-	[OUTCOME_PARENT_REVOKED] = { REFUSAL_UNAUTHORIZED, "certificate has been revoked" },
-	[OUTCOME_LINE_CLOSED] = { REFUSAL_UNAUTHORIZED, "the certificate's line has been closed" },
-	[OUTCOME_KEY_BLOCKED] = { REFUSAL_UNAUTHORIZED, "the key has been blocked" },
-	[OUTCOME_ALREADY_REVOKED] = { REFUSAL_MALFORMED, "certificate is already revoked" },
-	[OUTCOME_UNSUPPORTED] = { REFUSAL_UNSUPPORTED, "no database is configured: revocations cannot be kept" },
+	[OUTCOME_DONE] = { REFUSAL_NONE, "", "" },
+	[OUTCOME_DONE_AGAIN] = { REFUSAL_NONE, "", "" },
+	[OUTCOME_DONE_SECOND] = { REFUSAL_NONE, "", "" },
+	[OUTCOME_TOKEN_USED] = { REFUSAL_UNAUTHORIZED, "token has been used already", "" },
+	[OUTCOME_PARENT_REVOKED] = { REFUSAL_UNAUTHORIZED, "certificate has been revoked",
+	                             "get a new certificate with a token" },
+	[OUTCOME_PARENT_SUPERSEDED] = { REFUSAL_UNAUTHORIZED,
+	                                "certificate has expired, and what was renewed from it has been renewed itself",
+	                                "the holder of the newer certificate goes on; else get a new one with a token" },
+	[OUTCOME_LINE_CLOSED] = { REFUSAL_UNAUTHORIZED, "the certificate's line has been closed",
+	                          "get a new certificate for a new key with a token" },
+	[OUTCOME_KEY_BLOCKED] = { REFUSAL_UNAUTHORIZED, "the key has been blocked, as a line that used it was closed",
+	                          "get a new certificate for a new key with a token" },
+	[OUTCOME_CREDENTIAL_REVOKED] = { REFUSAL_UNAUTHORIZED,
+	                                 "the certificate that signed the token has been revoked, or its line or key", "" },
+	[OUTCOME_FOREIGN] = { REFUSAL_FORBIDDEN, "certificate was not issued through the token's provisioner",
+	                      "revoke it with a JWK provisioner's token" },
+	[OUTCOME_ALREADY_REVOKED] = { REFUSAL_MALFORMED, "certificate is already revoked", "" },
+	[OUTCOME_UNSUPPORTED] = { REFUSAL_UNSUPPORTED, "no database is configured: revocations cannot be kept",
+	                          "add a \"db\" stanza of type \"sqlite\" to ca.json" },
 };
 _Static_assert(COUNT_OF(outcomes) == OUTCOME_COUNT, "an outcome has no answer");
 
@@ -102,17 +117,51 @@ struct pending {
 	bool burn; /* the verdict is a refusal already */
 };
 
+static void refuse_outcome(struct pending *p, enum outcome o)
+{
+	struct verdict *v = &p->x->verdict;
+	verdict_refuse(v, outcomes[o].refusal, "%s", outcomes[o].reason);
+	if (o == OUTCOME_ALREADY_REVOKED)
+		verdict_tell(v, "certificate with serial number '%s' is already revoked", p->serial);
+	if (o == OUTCOME_FOREIGN)
+		verdict_tell(v, "certificate with serial number '%s' was not issued through this provisioner",
+		             p->serial);
+	if (*outcomes[o].remedy)
+		verdict_advise(v, "%s", outcomes[o].remedy);
+	exchange_refuse(p->x);
+}
+
+/* What an operator should know even without an access log. */
+static void note_outcome(const struct exchange *x, enum outcome o)
+{
+	if (o == OUTCOME_DONE_AGAIN)
+		LOG_EVENT(LOG_INFO_, "certificate renewed again: taken for a retry, as it was within "
+		                     "authority.renewalWindow and by the same key",
+		          LF_STR("parent", x->log_parent), LF_STR("serial", x->log_serial),
+		          LF_STR("subject", x->log_subject), LF_STR("request-id", request_id(x->request)));
+	if (o == OUTCOME_DONE_SECOND)
+		LOG_EVENT(LOG_WARN, "certificate renewed a second time: its key may be in two places",
+		          LF_STR("parent", x->log_parent), LF_STR("serial", x->log_serial),
+		          LF_STR("subject", x->log_subject), LF_STR("remote-address", request_remote(x->request)),
+		          LF_STR("request-id", request_id(x->request)),
+		          LF_STR("remedy", "if only one host should hold it, `step ca revoke --lineage --dry-run` shows "
+		                           "what descends from it and `step ca revoke --lineage` ends all of it"));
+	if (x->log_scope)
+		LOG_EVENT(LOG_WARN, "line revoked", LF_STR("serial", x->log_serial), LF_STR("scope", x->log_scope),
+		          LF_INT("certificates", x->log_count), LF_STR("provisioner", x->log_provisioner),
+		          LF_STR("remote-address", request_remote(x->request)),
+		          LF_STR("request-id", request_id(x->request)));
+}
+
 static void settle(struct pending *p, enum outcome o)
 {
 	struct exchange *x = p->x;
-	if (o != OUTCOME_DONE) {
-		verdict_refuse(&x->verdict, outcomes[o].refusal, "%s", outcomes[o].reason);
-		if (o == OUTCOME_ALREADY_REVOKED)
-			verdict_tell(&x->verdict, "certificate with serial number '%s' is already revoked", p->serial);
-		exchange_refuse(x);
+	if (!outcome_granted(o)) {
+		refuse_outcome(p, o);
 	} else if (p->burn) {
 		exchange_refuse(x);
 	} else {
+		note_outcome(x, o);
 		exchange_json(x, p->status, buf_slice(&x->body));
 	}
 }
@@ -149,15 +198,15 @@ void exchange_submit(struct exchange *x, struct change *taken, int status)
 	submit(x, taken, status, false);
 }
 
-void exchange_burn(struct exchange *x)
+void exchange_burn(struct exchange *x, const char *token_id, struct wall token_exp)
 {
 	AUTO(change_free_p) struct change *c = change_new(CHANGE_BURN);
-	if (!c || !(c->token_id = text_dup(slice_cstr(x->auth.token_id)))) {
+	if (!c || !(c->token_id = text_dup(slice_cstr(token_id)))) {
 		st_ignore(error_nomem(&x->error), "answered below");
 		exchange_fail(x);
 		return;
 	}
-	c->token_exp = x->auth.token_exp;
+	c->token_exp = token_exp;
 	c->at = x->now;
 	submit(x, TAKE(c), 0, true);
 }

@@ -1,4 +1,5 @@
-/* POST /renew and /rekey (spec/server.md §1.2, §1.3): an older certificate, presented by its key, gives a new one. */
+/* POST /renew and /rekey (spec/server.md §1.2, §1.3): an older certificate, presented by its key, gives a new one. The
+ * key speaks in the TLS handshake or, for /renew, by a token that it has signed (§2.5). */
 #include "jose/auto.h"
 #include "server/state.h"
 
@@ -11,10 +12,9 @@ static enum status find_parent(struct exchange *x, struct parent_facts *ret, str
 	struct cert_row row = { 0 };
 	*ret = (struct parent_facts){ 0 };
 	enum status st = store_find_cert(x->server->store, f->serial_text, &row, e);
-	if (st == ST_MISSING)
-		return ST_OK;
+	ret->forgotten = st == ST_MISSING && store_created(x->server->store).s < f->not_before.s;
 	if (st)
-		return st;
+		return st == ST_MISSING ? ST_OK : st;
 	if (slice_eq(buf_slice(&row.der), f->der)) {
 		ret->known = true;
 		ret->granted_s = row.granted_s;
@@ -24,6 +24,36 @@ static enum status find_parent(struct exchange *x, struct parent_facts *ret, str
 	}
 	cert_row_done(&row);
 	return ST_OK;
+}
+
+/* A token that was good stays used. */
+static void refuse(struct exchange *x)
+{
+	if (x->by_token)
+		exchange_burn(x, x->renewing.token_id, x->renewing.token_exp);
+	else
+		exchange_refuse(x);
+}
+
+static void note_provisioner(struct exchange *x, const struct provisioner *prov)
+{
+	if (prov)
+		snprintf(x->log_provisioner, sizeof x->log_provisioner, "%s", prov->name);
+	else
+		LOG_EVENT(LOG_WARN, "renewing a certificate that carries no provisioner",
+		          LF_STR("parent", cert_facts(x->parent)->serial_text),
+		          LF_STR("remedy", "set authority.renewWithoutProvisioner to false to refuse these"));
+}
+
+static void submit(struct exchange *x)
+{
+	sign_answer(x);
+	sign_note(x);
+	if (buf_check(&x->body, &x->error) ||
+	    (x->by_token && renew_token_book(&x->renewing, x->issued.change, &x->error)))
+		exchange_fail(x);
+	else
+		exchange_submit(x, TAKE(x->issued.change), 201);
 }
 
 static void renew(struct exchange *x, const struct csr *csr)
@@ -36,35 +66,23 @@ static void renew(struct exchange *x, const struct csr *csr)
 
 	snprintf(x->log_subject, sizeof x->log_subject, "%s", cert_facts(x->parent)->common_name);
 	snprintf(x->log_parent, sizeof x->log_parent, "%s", cert_facts(x->parent)->serial_text);
-	if (find_parent(x, &facts, e) || renew_decide(a, x->parent, &facts, x->now, false, &prov, &x->verdict, e)) {
+	if (find_parent(x, &facts, e) ||
+	    renew_decide(a, x->parent, &facts, x->now, x->by_token ? &x->renewing : NULL, &prov, &x->verdict, e)) {
 		exchange_fail(x);
 		return;
 	}
 	if (x->verdict.refusal) {
-		exchange_refuse(x);
+		refuse(x);
 		return;
 	}
-	if (prov)
-		snprintf(x->log_provisioner, sizeof x->log_provisioner, "%s", prov->name);
-	else
-		LOG_EVENT(LOG_WARN, "renewing a certificate that carries no provisioner",
-		          LF_STR("parent", cert_facts(x->parent)->serial_text),
-		          LF_STR("remedy", "set authority.renewWithoutProvisioner to false to refuse these"));
+	note_provisioner(x, prov);
 	if (entropy_fill(x->server->conf.entropy, serial, sizeof serial, e) ||
-	    issue_renewed(a, x->parent, &facts, prov, csr, x->now, serial, &x->issued, &x->verdict, e)) {
+	    issue_renewed(a, x->parent, &facts, prov, csr, x->now, serial, &x->issued, &x->verdict, e))
 		exchange_fail(x);
-		return;
-	}
-	if (x->verdict.refusal) {
-		exchange_refuse(x);
-		return;
-	}
-	sign_answer(x);
-	sign_note(x);
-	if (buf_check(&x->body, e))
-		exchange_fail(x);
+	else if (x->verdict.refusal)
+		refuse(x);
 	else
-		exchange_submit(x, TAKE(x->issued.change), 201);
+		submit(x);
 }
 
 /* The TLS layer has verified the certificate; without one there is nothing to renew. */
@@ -79,10 +97,36 @@ static bool take_peer(struct exchange *x)
 	return true;
 }
 
+static bool starts(const char *text, const char *with)
+{
+	return text && strncmp(text, with, strlen(with)) == 0;
+}
+
+static void renew_by_token(struct exchange *x, const char *token)
+{
+	if (authorize_renew_token(x->snap->auth, slice_cstr(token), x->now, store_created(x->server->store),
+	                          &x->renewing, &x->verdict, &x->error)) {
+		exchange_fail(x);
+		return;
+	}
+	if (x->verdict.refusal) {
+		exchange_refuse(x);
+		return;
+	}
+	x->by_token = true;
+	x->parent = cert_ref(x->renewing.certs.v[0]);
+	snprintf(x->log_token, sizeof x->log_token, "%.16s", x->renewing.token_id);
+	renew(x, NULL);
+}
+
 void resource_renew(struct exchange *x, const char *arg)
 {
+	static const char bearer[] = "Bearer "; /* in this case only, as in the peer */
+	const char *authorization = request_header(x->request, "Authorization");
 	(void)arg; /* the body is ignored entirely, as in the peer */
-	if (take_peer(x))
+	if (!request_peer(x->request) && starts(authorization, bearer))
+		renew_by_token(x, authorization + strlen(bearer));
+	else if (take_peer(x))
 		renew(x, NULL);
 }
 

@@ -47,7 +47,7 @@ static void decide(struct exchange *x, const struct revoke_request *q, const cha
 		exchange_fail(x);
 	} else if (x->verdict.refusal) {
 		if (x->authorized)
-			exchange_burn(x);
+			exchange_burn(x, x->auth.token_id, x->auth.token_exp);
 		else
 			exchange_refuse(x);
 	} else {

@@ -26,6 +26,7 @@ static const struct route {
 	{ POST, "/re-sign", resource_renew },
 	{ POST, "/rekey", resource_rekey },
 	{ POST, "/revoke", resource_revoke },
+	{ POST, "/revoke-line", resource_revoke_line }, /* ours */
 };
 
 enum { SEGMENT_MAX = 512 };
@@ -84,6 +85,7 @@ static void exchange_free(void *p)
 	struct exchange *x = p;
 	if (x->authorized)
 		authorization_done(&x->auth);
+	renew_token_done(&x->renewing);
 	cert_unref(x->parent);
 	issued_done(&x->issued);
 	buf_done(&x->body);

@@ -30,6 +30,7 @@ void sign_note(struct exchange *x)
 {
 	const struct cert_facts *f = cert_facts(x->issued.cert);
 	snprintf(x->log_subject, sizeof x->log_subject, "%s", f->common_name);
+	snprintf(x->log_serial, sizeof x->log_serial, "%s", f->serial_text);
 	if (x->issued.clamped) {
 		char cut[WALL_TEXT], asked[WALL_TEXT];
 		LOG_EVENT(LOG_WARN, "certificate cut to its issuer's end", LF_STR("serial", f->serial_text),
@@ -73,7 +74,7 @@ static void decide(struct exchange *x, const struct sign_request *q, struct slic
 		return;
 	}
 	if (x->verdict.refusal) {
-		exchange_burn(x);
+		exchange_burn(x, x->auth.token_id, x->auth.token_exp);
 		return;
 	}
 	sign_answer(x);

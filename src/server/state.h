@@ -49,6 +49,8 @@ struct exchange {
 	struct authorization auth;
 	bool authorized;
 	struct cert *parent;       /* renew, rekey: the certificate presented */
+	struct renew_token renewing; /* renew: the token that presented it */
+	bool by_token;
 	struct issued issued;
 	struct verdict verdict;
 	struct error error;
@@ -58,6 +60,8 @@ struct exchange {
 	char log_provisioner[256];
 	char log_token[17];        /* the token's id, shortened; never the token */
 	char log_subject[256];
+	const char *log_scope;     /* of a line that is revoked; else NULL */
+	int64_t log_count;         /* of its certificates that have not expired */
 };
 
 /* The ends of an exchange. Each leads to exactly one request_reply. */
@@ -68,10 +72,10 @@ void exchange_refuse_as(struct exchange *x, enum refusal r, const char *message)
 void exchange_malformed(struct exchange *x); /* a body that cannot be decoded; x->error says why, to the log only */
 void exchange_fail(struct exchange *x);   /* by x->error: could not decide, or could not record */
 
-/* Submits the change; on OUTCOME_DONE answers `status` with x->body, else refuses as the outcome says. */
+/* Submits the change; where the outcome grants it answers `status` with x->body, else refuses as the outcome says. */
 void exchange_submit(struct exchange *x, struct change *taken, int status);
 /* The token was good, the request is refused: records the token as used, then refuses by x->verdict. */
-void exchange_burn(struct exchange *x);
+void exchange_burn(struct exchange *x, const char *token_id, struct wall token_exp);
 
 /* Writes the access record (listener's done callback). */
 void exchange_log(void *ctx, struct request *r, int status, size_t body_bytes);
@@ -101,6 +105,7 @@ void resource_sign(struct exchange *x, const char *arg);
 void resource_renew(struct exchange *x, const char *arg);
 void resource_rekey(struct exchange *x, const char *arg);
 void resource_revoke(struct exchange *x, const char *arg);
+void resource_revoke_line(struct exchange *x, const char *arg);
 
 /* The listener's handler: finds the resource and starts the exchange. */
 void router_handle(void *server, struct request *r);

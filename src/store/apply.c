@@ -1,10 +1,14 @@
 #include "store/apply.h"
 
+#include "store/line.h"
+
 /* Every condition is the answer of a statement, a row or none:
  *
- *   token ──new──> key blocked? ──no──> parent revoked? ──no──> line closed? ──no──> certificate written: DONE
- *     │               │ yes                │ yes                  │ yes
- *     │used           └────────────────────┴──────────────────────┴──> the token stays used, without a serial
+ *   token ──new──> credential good? ──> key blocked? ──no──> parent revoked? ──no──> line closed? ──no──> (after its
+ *     │               │ no                │ yes                │ yes                   │ yes    expiry: superseded?)
+ *     │               │                   │                    │                       │          │ yes     │ no
+ *     │used           └───────────────────┴────────────────────┴───────────────────────┴──────────┤         v
+ *     │                                         the token stays used, without a serial <──────────┘  certificate: DONE
  *     ├─ by this very certificate: DONE (a retry after a commit whose answer was lost)
  *     └─ else TOKEN_USED                                                                                       */
 
@@ -32,7 +36,7 @@ static enum status change_check(const struct change *c, struct error *e)
 		return error_set(e, ST_BUG, "a change of unknown kind %d", (int)c->kind);
 	if (c->kind == CHANGE_BURN && !c->token_id)
 		return error_set(e, ST_BUG, "nothing to burn: the change has no token");
-	if (c->kind == CHANGE_REVOKE && !serial_ok(c->serial))
+	if ((c->kind == CHANGE_REVOKE || c->kind == CHANGE_REVOKE_LINE) && !serial_ok(c->serial))
 		return error_set(e, ST_INVALID, "the revoked serial is not a decimal number");
 	if (!gives_certificate(c->kind))
 		return ST_OK;
@@ -80,7 +84,8 @@ static enum status token_use(struct db *db, const struct change *c, bool *ret_us
 
 struct descent {
 	int64_t line, generation;
-	bool closed, known; /* known: the parent's row is here */
+	bool closed, known;  /* known: the parent's row is here */
+	int64_t began, ends; /* the parent's validity; the beginning of time where it is not known */
 };
 
 /* The line of this name, opened where nobody knew it (the parent was imported, or its row pruned). */
@@ -126,15 +131,53 @@ static enum status descent_find(struct db *db, const struct change *c, struct de
 			ret->generation = query_get_int(&q, 1) + 1;
 			ret->closed = query_get_int(&q, 2);
 			ret->known = true;
+			ret->began = query_get_int(&q, 3);
+			ret->ends = query_get_int(&q, 4);
 			return ST_OK;
 		}
 	}
+	ret->began = ret->ends = INT64_MIN;
 	ret->generation = r->generation > 0 ? r->generation : 1;
 	return line_find(db, r->line[0] && strcmp(r->line, r->serial) != 0 ? r->line : r->parent, ret, e);
 }
 
-static enum status cert_add(struct db *db, const struct change *c, const struct descent *d, bool *ret_added,
-                            struct error *e)
+/* Has a certificate that was renewed from the parent been renewed itself? Then somebody has gone on from it, and the
+ * parent is not what was last in use. */
+static enum status superseded(struct db *db, const struct change *c, const struct descent *d, bool *ret,
+                              struct error *e)
+{
+	AUTO(query_done) struct query q = query_of(db, SQL_GRANDCHILD);
+	query_int(&q, d->line);
+	query_int(&q, d->began);
+	query_text(&q, c->cert.parent);
+	return query_row(&q, ret, e);
+}
+
+/* The parent's first renewal decides what another one is: a retry of it, or a second. */
+static enum status renewed_before(struct db *db, const struct change *c, const struct descent *d, enum outcome *ret,
+                                  struct error *e)
+{
+	bool found;
+	*ret = OUTCOME_DONE;
+	if (c->kind == CHANGE_ISSUE)
+		return ST_OK;
+	AUTO(query_done) struct query q = query_of(db, SQL_CHILD);
+	query_int(&q, d->line);
+	query_int(&q, d->ends);
+	query_text(&q, c->cert.parent);
+	if (query_row(&q, &found, e))
+		return e->status;
+	if (!found || strcmp(query_get_text(&q, 0), c->cert.serial) == 0)
+		return ST_OK;
+	struct slice key = slice_of(c->cert.key_fingerprint, sizeof(c->cert.key_fingerprint));
+	bool retry = c->window_s > 0 && slice_eq(query_get_blob(&q, 1), key) &&
+	             c->at.s - query_get_int(&q, 2) <= c->window_s;
+	*ret = retry ? OUTCOME_DONE_AGAIN : OUTCOME_DONE_SECOND;
+	return ST_OK;
+}
+
+static enum status cert_add(struct db *db, const struct change *c, const struct descent *d, enum outcome o,
+                            bool *ret_added, struct error *e)
 {
 	const struct cert_row *r = &c->cert;
 	AUTO(query_done) struct query q = query_of(db, SQL_CERT_ADD);
@@ -154,6 +197,7 @@ static enum status cert_add(struct db *db, const struct change *c, const struct 
 	query_int(&q, d->generation);
 	query_int(&q, r->created.s);
 	query_int(&q, c->kind != CHANGE_RENEW || !d->known);
+	query_int(&q, o == OUTCOME_DONE_AGAIN ? 1 : o == OUTCOME_DONE_SECOND ? 2 : 0);
 	return query_row(&q, ret_added, e);
 }
 
@@ -171,43 +215,46 @@ static enum status cert_is_own(struct db *db, const struct cert_row *r, struct e
 	return error_set(e, ST_CONFLICT, "serial %s belongs to another certificate", r->serial);
 }
 
-static enum status cert_give(struct db *db, const struct change *c, enum outcome *ret, struct error *e)
+static enum status key_blocked(struct db *db, const uint8_t key[KEY_FINGERPRINT], bool *ret, struct error *e)
 {
-	const struct cert_row *r = &c->cert;
-	bool blocked, revoked = false, added;
-	{
-		AUTO(query_done) struct query q = query_of(db, SQL_KEY_BLOCKED);
-		query_blob(&q, slice_of(r->key_fingerprint, sizeof(r->key_fingerprint)));
-		if (query_row(&q, &blocked, e))
-			return e->status;
-	}
-	if (c->kind != CHANGE_ISSUE && exists(db, SQL_REVOCATION, r->parent, &revoked, e))
-		return e->status;
-	if (blocked || revoked) {
-		*ret = blocked ? OUTCOME_KEY_BLOCKED : OUTCOME_PARENT_REVOKED;
-		return ST_OK;
-	}
-	struct descent d = { 0 };
-	if (descent_find(db, c, &d, e))
-		return e->status;
-	if (d.closed) {
-		*ret = OUTCOME_LINE_CLOSED;
-		return ST_OK;
-	}
-	*ret = OUTCOME_DONE;
-	if (cert_add(db, c, &d, &added, e))
-		return e->status;
-	return added ? ST_OK : cert_is_own(db, r, e);
+	AUTO(query_done) struct query q = query_of(db, SQL_KEY_BLOCKED);
+	query_blob(&q, slice_of(key, KEY_FINGERPRINT));
+	return query_row(&q, ret, e);
 }
 
-struct revocation {
-	const char *serial, *reason, *provisioner, *token;
-	int reason_code;
-	bool mtls;
-	struct wall at;
-};
+/* What is known before the line is looked at; DONE where nothing is against it. */
+static enum status cert_allowed(struct db *db, const struct change *c, enum outcome *ret, struct error *e)
+{
+	bool blocked, parent_blocked = false, revoked = false;
+	bool first = c->kind == CHANGE_ISSUE;
+	if (key_blocked(db, c->cert.key_fingerprint, &blocked, e) ||
+	    (!first && key_blocked(db, c->parent_key, &parent_blocked, e)) ||
+	    (!first && exists(db, SQL_REVOCATION, c->cert.parent, &revoked, e)))
+		return e->status;
+	*ret = blocked || parent_blocked ? OUTCOME_KEY_BLOCKED : revoked ? OUTCOME_PARENT_REVOKED : OUTCOME_DONE;
+	return ST_OK;
+}
 
-static enum status revocation_add(struct db *db, const struct revocation *r, bool *ret_added, struct error *e)
+static enum status cert_give(struct db *db, const struct change *c, enum outcome *ret, struct error *e)
+{
+	struct descent d = { 0 };
+	bool old = false, added;
+	if (cert_allowed(db, c, ret, e))
+		return e->status;
+	if (*ret != OUTCOME_DONE)
+		return ST_OK;
+	if (descent_find(db, c, &d, e) || (c->after_expiry && superseded(db, c, &d, &old, e)))
+		return e->status;
+	if (d.closed || old) {
+		*ret = d.closed ? OUTCOME_LINE_CLOSED : OUTCOME_PARENT_SUPERSEDED;
+		return ST_OK;
+	}
+	if (renewed_before(db, c, &d, ret, e) || cert_add(db, c, &d, *ret, &added, e))
+		return e->status;
+	return added ? ST_OK : cert_is_own(db, &c->cert, e);
+}
+
+enum status revocation_add(struct db *db, const struct revocation *r, bool *ret_added, struct error *e)
 {
 	AUTO(query_done) struct query q = query_of(db, SQL_REVOCATION_ADD);
 	query_text(&q, r->serial);
@@ -220,16 +267,53 @@ static enum status revocation_add(struct db *db, const struct revocation *r, boo
 	return query_row(&q, ret_added, e);
 }
 
-static enum status revoke(struct db *db, const struct change *c, bool keeps_revocations, enum outcome *ret,
-                          struct error *e)
+static enum status is_own(struct db *db, const struct change *c, bool *ret, struct error *e)
 {
-	bool added = false;
+	AUTO(query_done) struct query q = query_of(db, SQL_OWN);
+	query_text(&q, c->serial);
+	query_text(&q, c->provisioner_id);
+	return query_row(&q, ret, e);
+}
+
+static enum status revoke(struct db *db, const struct change *c, enum outcome *ret, struct error *e)
+{
 	const struct revocation r = { c->serial, c->reason, c->provisioner_id, c->token_id, c->reason_code,
 		                      c->mtls,   c->at };
-	if (keeps_revocations && revocation_add(db, &r, &added, e))
+	bool own = true, added = false;
+	if (c->own_only && is_own(db, c, &own, e))
 		return e->status;
-	*ret = !keeps_revocations ? OUTCOME_UNSUPPORTED : added ? OUTCOME_DONE : OUTCOME_ALREADY_REVOKED;
+	if (own && revocation_add(db, &r, &added, e))
+		return e->status;
+	*ret = !own ? OUTCOME_FOREIGN : added ? OUTCOME_DONE : OUTCOME_ALREADY_REVOKED;
 	return ST_OK;
+}
+
+static enum status credential_bad(struct db *db, const struct change *c, bool *ret, struct error *e)
+{
+	AUTO(query_done) struct query q = query_of(db, SQL_CREDENTIAL_BAD);
+	query_blob(&q, slice_of(c->credential_key, sizeof(c->credential_key)));
+	query_text(&q, c->credential);
+	return query_row(&q, ret, e);
+}
+
+/* What the change is for, behind its token. */
+static enum status perform(struct db *db, const struct change *c, bool keeps_revocations, enum outcome *ret,
+                           struct error *e)
+{
+	bool bad = false;
+	if (c->has_credential && credential_bad(db, c, &bad, e))
+		return e->status;
+	if (bad) {
+		*ret = OUTCOME_CREDENTIAL_REVOKED;
+		return ST_OK;
+	}
+	if (gives_certificate(c->kind))
+		return cert_give(db, c, ret, e);
+	if (!keeps_revocations) {
+		*ret = OUTCOME_UNSUPPORTED;
+		return ST_OK;
+	}
+	return c->kind == CHANGE_REVOKE ? revoke(db, c, ret, e) : line_revoke(db, c, ret, e);
 }
 
 static enum status decide(struct db *db, const struct change *c, bool keeps_revocations, enum outcome *ret,
@@ -241,8 +325,8 @@ static enum status decide(struct db *db, const struct change *c, bool keeps_revo
 	*ret = used && !own ? OUTCOME_TOKEN_USED : OUTCOME_DONE;
 	if (used || c->kind == CHANGE_BURN)
 		return ST_OK;
-	enum status st = c->kind == CHANGE_REVOKE ? revoke(db, c, keeps_revocations, ret, e) : cert_give(db, c, ret, e);
-	if (st || *ret == OUTCOME_DONE || !c->token_id || !gives_certificate(c->kind))
+	enum status st = perform(db, c, keeps_revocations, ret, e);
+	if (st || outcome_granted(*ret) || !c->token_id || !gives_certificate(c->kind))
 		return st;
 	AUTO(query_done) struct query q = query_of(db, SQL_TOKEN_CLEAR); /* used, but it gave nothing */
 	query_text(&q, c->token_id);

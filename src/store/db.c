@@ -26,10 +26,42 @@ static const char *const sql_text[] = {
 		"INSERT INTO revocations (serial, reason_code, reason, provisioner, mtls, token, revoked_at, not_after)"
 		" VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, (SELECT not_after FROM certs WHERE serial = ?1))"
 		" ON CONFLICT DO NOTHING RETURNING 1",
-	[SQL_PARENT] = "SELECT c.line, c.generation, l.closed_at IS NOT NULL"
+	/* ?1 key, ?2 serial ("" where it is not ours) */
+	[SQL_CREDENTIAL_BAD] = "SELECT 1 WHERE EXISTS (SELECT 1 FROM blocked_keys WHERE key_fp = ?1)"
+			       " OR EXISTS (SELECT 1 FROM revocations WHERE serial = ?2)"
+			       " OR EXISTS (SELECT 1 FROM certs c JOIN lines l ON l.id = c.line"
+			       " WHERE c.serial = ?2 AND l.closed_at IS NOT NULL)"
+			       " OR EXISTS (SELECT 1 FROM lines WHERE serial = ?2 AND closed_at IS NOT NULL)",
+	[SQL_OWN] = "SELECT 1 FROM certs WHERE serial = ?1 AND provisioner_id = ?2",
+	[SQL_PARENT] = "SELECT c.line, c.generation, l.closed_at IS NOT NULL, c.not_before, c.not_after"
 		       " FROM certs c JOIN lines l ON l.id = c.line WHERE c.serial = ?1",
+	/* The first certificate that was renewed from ?3; one ends no earlier (?2) than its parent. */
+	[SQL_CHILD] = "SELECT serial, key_fp, created FROM certs WHERE line = ?1 AND not_after >= ?2 AND parent = ?3"
+		      " ORDER BY not_after, id LIMIT 1",
+	/* Nothing ends before its parent's parent began, whatever the issuer cut off. */
+	[SQL_GRANDCHILD] = "SELECT 1 FROM certs g WHERE g.line = ?1 AND g.not_after >= ?2"
+			   " AND EXISTS (SELECT 1 FROM certs c WHERE c.serial = g.parent AND c.parent = ?3) LIMIT 1",
 	[SQL_LINE] = "SELECT id, closed_at IS NOT NULL FROM lines WHERE serial = ?1",
 	[SQL_LINE_ADD] = "INSERT INTO lines (serial) VALUES (?1) RETURNING id",
+	[SQL_LINE_CLOSE] = "UPDATE lines SET closed_at = ?2, closed_by = ?3 WHERE id = ?1 AND closed_at IS NULL"
+			   " RETURNING 1",
+	[SQL_LINE_BLOCK_KEYS] = "INSERT INTO blocked_keys (key_fp, reason, blocked_at)"
+				" SELECT DISTINCT key_fp, ?2, ?3 FROM certs WHERE line = ?1 ON CONFLICT DO NOTHING",
+	[SQL_LINE_REVOKE] =
+		"INSERT INTO revocations (serial, reason_code, reason, provisioner, mtls, token, revoked_at, not_after)"
+		" SELECT serial, ?2, ?3, ?4, 0, ?5, ?6, not_after FROM certs WHERE line = ?1 AND not_after >= ?6"
+		" ON CONFLICT DO NOTHING",
+	[SQL_LINE_CERTS] =
+		"SELECT c.serial, c.parent, c.subject, c.not_before, c.not_after,"
+		" EXISTS (SELECT 1 FROM revocations r WHERE r.serial = c.serial), l.serial"
+		" FROM certs c JOIN lines l ON l.id = c.line WHERE c.line = ?1 ORDER BY c.generation, c.id",
+	[SQL_LINE_KEY_CERTS] =
+		"WITH k AS MATERIALIZED (SELECT DISTINCT key_fp FROM certs WHERE line = ?1)"
+		" SELECT c.serial, c.parent, c.subject, c.not_before, c.not_after,"
+		" EXISTS (SELECT 1 FROM revocations r WHERE r.serial = c.serial), l.serial"
+		" FROM certs c JOIN lines l ON l.id = c.line WHERE c.line <> ?1 AND c.key_fp IN (SELECT key_fp FROM k)"
+		" AND c.line IN (SELECT o.line FROM certs o WHERE o.new_key = 1 AND o.key_fp IN (SELECT key_fp FROM k))"
+		" ORDER BY c.line, c.id",
 	[SQL_CERT] =
 		"SELECT c.der, c.subject, c.sans, c.provisioner_id, c.provisioner_name, c.provisioner_type, c.key_fp,"
 		" c.not_before, c.not_after, c.granted_s, c.parent, l.serial, c.generation, c.created"
@@ -37,8 +69,8 @@ static const char *const sql_text[] = {
 	[SQL_CERT_DER] = "SELECT der FROM certs WHERE serial = ?1",
 	[SQL_CERT_ADD] = "INSERT INTO certs (serial, der, subject, sans, provisioner_id, provisioner_name,"
 			 " provisioner_type, key_fp, not_before, not_after, granted_s, parent, line, generation, "
-	                 "created, new_key)"
-			 " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16)"
+	                 "created, new_key, again)"
+			 " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17)"
 			 " ON CONFLICT DO NOTHING RETURNING 1",
 
 	/* The policy is in prune.c. */

@@ -63,6 +63,8 @@ static const char *const steps[] = {
 	      " reason TEXT NOT NULL,"
 	      " blocked_at INTEGER NOT NULL"
 	      ") STRICT;",
+	/* 0: the first renewal of its parent; 1: a retry of that, within the window; 2: another one, see the log */
+	[1] = "ALTER TABLE certs ADD COLUMN again INTEGER NOT NULL DEFAULT 0;",
 };
 
 static enum status schema_version(struct db *db, int64_t *ret, struct error *e)

@@ -2,6 +2,7 @@
 
 #include "base/duration.h"
 #include "store/apply.h"
+#include "store/line.h"
 #include "store/schema.h"
 #include <signal.h>
 #include <stdlib.h>
@@ -289,6 +290,25 @@ enum status store_is_revoked(struct store *s, const char *serial, bool *ret, str
 enum status store_token_used(struct store *s, const char *token_id, bool *ret, struct error *e)
 {
 	return store_read(s, token_read, token_id, ret, e);
+}
+
+struct line_key {
+	const char *serial;
+	enum line_scope scope;
+	struct wall now;
+};
+
+static enum status read_line(struct db *db, const void *key, void *ret, struct error *e)
+{
+	const struct line_key *k = key;
+	return line_read(db, k->serial, k->scope, k->now, ret, e);
+}
+
+enum status store_find_line(struct store *s, const char *serial, enum line_scope scope, struct store_line *ret,
+                            struct error *e)
+{
+	const struct line_key k = { serial, scope, clock_wall(s->clock) };
+	return store_read(s, read_line, &k, ret, e);
 }
 
 enum status store_stats(struct store *s, struct store_stats *ret, struct error *e)

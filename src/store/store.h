@@ -53,6 +53,27 @@ MUST_USE enum status store_find_cert(struct store *s, const char *serial, struct
 MUST_USE enum status store_is_revoked(struct store *s, const char *serial, bool *ret, struct error *e);
 MUST_USE enum status store_token_used(struct store *s, const char *token_id, bool *ret, struct error *e);
 
+/* What a CHANGE_REVOKE_LINE with this serial and scope would take now, which is for a dry run: what is renewed in
+ * between is taken too. */
+enum { STORE_LINE_SHOWN = 5000 };
+struct store_line_cert {
+	char serial[SERIAL_TEXT], line[SERIAL_TEXT];
+	char subject[128]; /* cut */
+	struct wall not_before, not_after;
+	bool revoked;       /* already */
+	bool same_key_only; /* of another line: its key is blocked, so that it cannot be renewed */
+};
+struct store_line {
+	struct store_line_cert *v; /* what has not expired; the first STORE_LINE_SHOWN */
+	size_t n;
+	int64_t more, expired; /* not shown */
+	bool closed;           /* already */
+};
+void store_line_done(struct store_line *l);
+/* ret is empty where the serial is unknown. */
+MUST_USE enum status store_find_line(struct store *s, const char *serial, enum line_scope scope,
+                                     struct store_line *ret, struct error *e);
+
 /* `step-ca db import`: revocations known from elsewhere, all or none. Counts what was new. ST_DENIED: this store keeps
  * none. */
 struct store_revocation {

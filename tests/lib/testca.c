@@ -151,6 +151,25 @@ static void make_provisioner(struct testca *t, size_t i, enum provisioner_type t
 	must(provisioner_name_ids(p, i, &e));
 }
 
+static void make_client_trust(struct authority *a)
+{
+	struct error e = ERROR_INIT;
+	AUTO(chain_done) struct chain anchors = { 0 };
+	must(chain_add(&anchors, a->roots.v[0], &e));
+	must(chain_add(&anchors, a->issuers.v[0], &e));
+	must(trust_new(&anchors, true, &a->client_trust, &e));
+}
+
+/* Certificates of this CA may make tokens through it, which a test can change. */
+static void make_x5c(struct testca *t)
+{
+	struct error e = ERROR_INIT;
+	struct provisioner *p = &t->a->provs[TESTCA_X5C];
+	make_provisioner(t, TESTCA_X5C, PROV_X5C, "x5c");
+	must(chain_add(&p->roots, t->root, &e));
+	must(trust_new(&p->roots, false, &p->credentials, &e));
+}
+
 static void make_authority(struct testca *t)
 {
 	static const char *const names[] = { "ca.example", "127.0.0.1", "::1" };
@@ -168,12 +187,14 @@ static void make_authority(struct testca *t)
 	a->backdate_ns = DURATION_MIN;
 	a->listener_common_name = dup_text("Step Online CA");
 	a->renew_without_provisioner = true;
-	a->provs = have(calloc(3, sizeof *a->provs));
-	a->provs_n = 3;
+	a->provs = have(calloc(4, sizeof *a->provs));
+	a->provs_n = 4;
+	make_client_trust(a);
 	make_provisioner(t, TESTCA_OPS, PROV_JWK, "ops");
 	make_provisioner(t, TESTCA_ACME, PROV_ACME, "acme");
 	make_provisioner(t, TESTCA_BROKEN, PROV_JWK, "broken");
 	a->provs[TESTCA_BROKEN].disabled = dup_text("options.x509.template is not supported");
+	make_x5c(t);
 }
 
 struct testca *testca_new(const struct testca_opts *opts)

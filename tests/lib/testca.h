@@ -10,7 +10,8 @@
 #define TESTCA_AUD "https://ca.example:9000/1.0/sign"
 
 /* Names: ca.example, 127.0.0.1, ::1. Backdate 1m, claims_builtin, certificates without provisioner renew.
- * Provisioners, in this order: "ops" (JWK), "acme" (ACME), "broken" (JWK of the same key, disabled). */
+ * Provisioners, in this order: "ops" (JWK), "acme" (ACME), "broken" (JWK of the same key, disabled), "x5c"
+ * (X5C, whose roots are this CA's own). */
 struct testca {
 	struct authority *a; /* one reference; change its claims and settings as the test wants */
 	EVP_PKEY *root_key, *issuer_key;
@@ -33,7 +34,7 @@ static inline void testca_free_p(struct testca **t)
 	testca_free(*t);
 }
 
-enum { TESTCA_OPS, TESTCA_ACME, TESTCA_BROKEN };
+enum { TESTCA_OPS, TESTCA_ACME, TESTCA_BROKEN, TESTCA_X5C };
 
 EVP_PKEY *testca_key(enum key_kind kind, const char *curve, int bits); /* owned by the caller */
 

@@ -290,8 +290,8 @@ static void no_token_flow(void **state)
 static void unbuilt_types(void **state)
 {
 	(void)state;
-	static const enum provisioner_type types[] = { PROV_OIDC, PROV_GCP,   PROV_AWS,    PROV_AZURE, PROV_ACME,
-		                                       PROV_X5C,  PROV_K8SSA, PROV_SSHPOP, PROV_SCEP,  PROV_NEBULA };
+	static const enum provisioner_type types[] = { PROV_OIDC,  PROV_GCP,    PROV_AWS,  PROV_AZURE, PROV_ACME,
+		                                       PROV_K8SSA, PROV_SSHPOP, PROV_SCEP, PROV_NEBULA };
 	for (size_t i = 0; i < COUNT_OF(types); i++) {
 		struct error e = ERROR_INIT;
 		struct verdict v;

@@ -24,6 +24,8 @@ static struct parent_facts known(const char *provisioner_id)
 struct renewal {
 	int64_t after_s; /* issuing, to now */
 	bool by_token;
+	const char *iss; /* of the token; NULL: the client program */
+	bool forgotten;
 	bool without_extension;
 	const char *stored_id; /* NULL: not in the store */
 	const char *renamed;   /* what "ops" is called now */
@@ -59,8 +61,10 @@ static void decide(const struct renewal *x, const struct provisioner **ret_prov,
 		ops->disabled = text_dup(slice_cstr("a webhook"));
 	t->a->renew_without_provisioner = x->unprovisioned_ok;
 	const struct provisioner *p = ops + 1;
-	assert_ok(
-		renew_decide(t->a, i.cert, &facts, (struct wall){ TESTCA_NOW.s + x->after_s }, x->by_token, &p, v, &e));
+	const struct renew_token token = { .ott.iss = x->iss ? x->iss : "step-ca-client/1.0" };
+	facts.forgotten = x->forgotten;
+	assert_ok(renew_decide(t->a, i.cert, &facts, (struct wall){ TESTCA_NOW.s + x->after_s },
+	                       x->by_token ? &token : NULL, &p, v, &e));
 	if (v->refusal)
 		assert_ptr_equal(p, ops + 1); /* untouched */
 	*ret_prov = p == ops ? ops : p ? p : NULL;
@@ -87,6 +91,10 @@ static void renewable(void **state)
 		{ { .stored_id = "OPS", .rekeyed = "ops:other" }, false },
 		{ { .stored_id = "gone", .by_token = true }, false },
 		{ { .stored_id = "" }, false },
+		/* by a token of the provisioner's name */
+		{ { .by_token = true, .iss = "ops" }, false },
+		{ { .by_token = true, .iss = "new", .stored_id = "OPS", .renamed = "new" }, false },
+		{ { .by_token = true, .forgotten = true }, false }, /* it has not expired */
 		/* nothing says that it came from any provisioner */
 		{ { .without_extension = true, .unprovisioned_ok = true }, true },
 		{ { .without_extension = true, .unprovisioned_ok = true, .stored_id = "" }, true },
@@ -154,6 +162,9 @@ static void not_renewable(void **state)
 		    .claims = { .allow_renewal_after_expiry = true, .renewal_after_expiry_ns = DURATION_H } },
 		  EXPIRED("2030-03-18 17:46:40"),
 		  "longer ago than the provisioner allows" },
+		{ { .after_s = 86401, .by_token = true, .forgotten = true, .claims.allow_renewal_after_expiry = true },
+		  EXPIRED("2030-03-18 17:46:40"),
+		  "not in the database any more" },
 		/* a bound without the permission is no permission */
 		{ { .after_s = 86401, .by_token = true, .claims.renewal_after_expiry_ns = DURATION_H },
 		  EXPIRED("2030-03-18 17:46:40"),
@@ -169,6 +180,20 @@ static void not_renewable(void **state)
 	}
 }
 
+/* The texts of the peer, for whoever reads them; no remedy, as it is the program that is wrong. */
+static void wrong_issuer(void **state)
+{
+	(void)state;
+	static const char *const issuers[] = { "", "other", "acme", "OPS", "step-ca-client", "step-ca-client/1.0 " };
+	for (size_t i = 0; i < COUNT_OF(issuers); i++) {
+		struct verdict v;
+		const struct provisioner *p;
+		decide(&(struct renewal){ .by_token = true, .iss = issuers[i] }, &p, &v);
+		assert_refused(v, REFUSAL_UNAUTHORIZED, "error validating renew token: invalid issuer claim (iss)",
+		               "issuer (iss) is \"");
+	}
+}
+
 static void ca_certificates(void **state)
 {
 	(void)state;
@@ -179,7 +204,7 @@ static void ca_certificates(void **state)
 		struct error e = ERROR_INIT;
 		struct verdict v;
 		const struct provisioner *p = NULL;
-		assert_ok(renew_decide(t->a, cas[i / 2], i % 2 ? &as_ours : &unknown, TESTCA_NOW, false, &p, &v, &e));
+		assert_ok(renew_decide(t->a, cas[i / 2], i % 2 ? &as_ours : &unknown, TESTCA_NOW, NULL, &p, &v, &e));
 		assert_refused(v, REFUSAL_FORBIDDEN, "a certificate of a certificate authority cannot be renewed", "");
 	}
 }
@@ -509,10 +534,10 @@ static void memory_runs_out(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(renewable),       cmocka_unit_test(not_renewable), cmocka_unit_test(ca_certificates),
-		cmocka_unit_test(copies),          cmocka_unit_test(our_own),       cmocka_unit_test(issuer_changed),
-		cmocka_unit_test(spans),           cmocka_unit_test(lines),         cmocka_unit_test(refused),
-		cmocka_unit_test(memory_runs_out),
+		cmocka_unit_test(renewable),       cmocka_unit_test(not_renewable),   cmocka_unit_test(wrong_issuer),
+		cmocka_unit_test(ca_certificates), cmocka_unit_test(copies),          cmocka_unit_test(our_own),
+		cmocka_unit_test(issuer_changed),  cmocka_unit_test(spans),           cmocka_unit_test(lines),
+		cmocka_unit_test(refused),         cmocka_unit_test(memory_runs_out),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -40,14 +40,14 @@ static const struct row {
 	{ CHANGE_RENEW, NULL, "110", "100", OUTCOME_DONE },
 	{ CHANGE_RENEW, NULL, "110", "100", .want_st = ST_CONFLICT, .der = 902 },
 	{ CHANGE_RENEW, NULL, "111", NULL, .want_st = ST_INVALID },
-	{ CHANGE_RENEW, NULL, "111", "100", OUTCOME_DONE }, /* a second child of the same parent */
+	{ CHANGE_RENEW, NULL, "111", "100", OUTCOME_DONE_SECOND }, /* a second child of the same parent */
 	{ CHANGE_RENEW, "n1", "112", "110", OUTCOME_DONE },
 	{ CHANGE_RENEW, "n1", "112", "110", OUTCOME_DONE },
 	{ CHANGE_RENEW, "n1", "113", "110", OUTCOME_TOKEN_USED },
 	{ CHANGE_RENEW, "t1", "113", "110", OUTCOME_TOKEN_USED },
 	{ CHANGE_RENEW, NULL, "114", "110", OUTCOME_KEY_BLOCKED, .key = 'B' },
 	{ CHANGE_RENEW, NULL, "115", "555", OUTCOME_DONE }, /* imported: known to nobody */
-	{ CHANGE_RENEW, NULL, "116", "555", OUTCOME_DONE },
+	{ CHANGE_RENEW, NULL, "116", "555", OUTCOME_DONE_SECOND },
 	{ CHANGE_RENEW, NULL, "117", "700", OUTCOME_LINE_CLOSED }, /* parent unknown, its line is not */
 	{ CHANGE_RENEW, NULL, "117", "701", OUTCOME_LINE_CLOSED },
 	{ CHANGE_RENEW, "n2", "117", "701", OUTCOME_LINE_CLOSED },
@@ -74,7 +74,7 @@ static const struct row {
 	{ CHANGE_RENEW, "n3", "130", "111", OUTCOME_TOKEN_USED },
 	{ CHANGE_RENEW, NULL, "130", "999", OUTCOME_PARENT_REVOKED },
 	{ CHANGE_RENEW, "n1", "112", "110", OUTCOME_DONE }, /* what was answered stands */
-	{ CHANGE_RENEW, NULL, "131", "112", OUTCOME_DONE }, /* a child of the revoked one is not revoked */
+	{ CHANGE_RENEW, NULL, "131", "112", OUTCOME_DONE_SECOND }, /* a child of the revoked one is not revoked */
 
 	{ CHANGE_BURN, "b1", NULL, NULL, OUTCOME_DONE },
 	{ CHANGE_BURN, "b1", NULL, NULL, OUTCOME_TOKEN_USED },
@@ -243,7 +243,7 @@ static void test_memory(void **state)
 		{ CHANGE_REVOKE, NULL, "100", NULL, OUTCOME_UNSUPPORTED },
 		{ CHANGE_REVOKE, "r1", "100", NULL, OUTCOME_UNSUPPORTED },
 		{ CHANGE_REVOKE, "r1", "100", NULL, OUTCOME_TOKEN_USED },
-		{ CHANGE_RENEW, NULL, "103", "100", OUTCOME_DONE },
+		{ CHANGE_RENEW, NULL, "103", "100", OUTCOME_DONE_SECOND },
 		{ CHANGE_BURN, "t1", NULL, NULL, OUTCOME_TOKEN_USED },
 		{ CHANGE_BURN, "b1", NULL, NULL, OUTCOME_DONE },
 	};

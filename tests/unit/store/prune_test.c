@@ -290,14 +290,14 @@ static void fill(struct world *w, int n, int alive)
 	         "WITH RECURSIVE s(i) AS (VALUES (1) UNION ALL SELECT i + 1 FROM s WHERE i < %d) INSERT INTO certs"
 	         " SELECT i, i, '', '', '', '', 0, x'00', 1, 0, %lld + (CASE WHEN i %% %d THEN 0 ELSE 864000 END), 0, "
 	         "NULL, i, 0, 0,"
-	         " x'00' FROM s",
+	         " x'00', 0 FROM s",
 	         n, (long long)NOW_S, alive);
 	world_exec(w, sql);
 	/* and an ancestor of each, expired long ago, so that a sweep meets the unprunable first */
 	snprintf(
 		sql, sizeof(sql),
 		"INSERT INTO certs SELECT NULL, 'p' || serial, '', '', '', '', 0, x'00', 1, 0, 1000, 0, NULL, line, 0, "
-		"0, x'00'"
+		"0, x'00', 0"
 		" FROM certs");
 	world_exec(w, sql);
 }
