@@ -170,6 +170,48 @@ static enum status warn_of_order(struct caconf *c, const struct chain *issuers, 
 	return ST_OK;
 }
 
+static bool shares_a_cert(const struct chain *a, const struct chain *b)
+{
+	for (size_t i = 0; i < a->n; i++)
+		for (size_t j = 0; j < b->n; j++)
+			if (slice_eq(cert_facts(a->v[i])->der, cert_facts(b->v[j])->der))
+				return true;
+	return false;
+}
+
+/* Whoever has any certificate of ours could then get one for any name. */
+static enum status warn_of_own_root(struct caconf *c, const struct authority *a, struct error *e)
+{
+	for (size_t i = 0; i < c->provs_n; i++) {
+		const struct provisioner *p = &c->provs[i];
+		if (p->disabled || (!shares_a_cert(&p->roots, &a->roots) && !shares_a_cert(&p->roots, &a->issuers)))
+			continue;
+		if (caconf_warn(c, e,
+		                "authority.provisioners: the roots of \"%s\" hold this CA's own certificate: whoever "
+		                "has any certificate of this CA can get one for any name; name the root of those who "
+		                "may",
+		                p->name))
+			return e->status;
+	}
+	return ST_OK;
+}
+
+/* A peer's file has no such bound. */
+static enum status warn_of_expiry(struct caconf *c, struct error *e)
+{
+	for (size_t i = 0; i < c->provs_n; i++) {
+		const struct provisioner *p = &c->provs[i];
+		if (p->disabled || !p->claims.allow_renewal_after_expiry || p->claims.renewal_after_expiry_ns)
+			continue;
+		if (caconf_warn(c, e,
+		                "authority.provisioners: \"%s\" renews certificates however long ago they expired, and "
+		                "all are kept in the database for it; set claims.renewalAfterExpiry, such as 720h",
+		                p->name))
+			return e->status;
+	}
+	return ST_OK;
+}
+
 static enum status warn_all(struct caconf *c, const struct authority *a, struct wall now, struct error *e)
 {
 	for (size_t i = 0; i < a->roots.n; i++)
@@ -178,7 +220,7 @@ static enum status warn_all(struct caconf *c, const struct authority *a, struct 
 	for (size_t i = 0; i < a->issuers.n; i++)
 		if (warn_of_end(c, "crt", a->issuers.v[i], now, e))
 			return e->status;
-	if (warn_of_order(c, &a->issuers, e))
+	if (warn_of_order(c, &a->issuers, e) || warn_of_own_root(c, a, e) || warn_of_expiry(c, e))
 		return e->status;
 	return warn_of_claims(c, a->issuers.v[0], now, e);
 }
@@ -220,12 +262,16 @@ static enum status copy_provisioner(const struct provisioner *p, struct provisio
 	to->key.no_verify = p->key.no_verify;
 	if (p->key.key && EVP_PKEY_up_ref(p->key.key))
 		to->key.key = p->key.key;
-	return ST_OK;
+	for (size_t i = 0; i < p->roots.n; i++)
+		if (chain_add(&to->roots, p->roots.v[i], e))
+			return e->status;
+	return p->roots.n ? trust_new(&to->roots, false, &to->credentials, e) : ST_OK;
 }
 
 static enum status copy_settings(const struct caconf *c, struct authority *a, struct error *e)
 {
 	a->backdate_ns = c->backdate_ns;
+	a->renewal_window_ns = c->renewal_window_ns;
 	a->disable_issued_at_check = c->disable_issued_at_check;
 	a->renew_without_provisioner = c->renew_without_provisioner;
 	a->provs = calloc(c->provs_n ? c->provs_n : 1, sizeof *a->provs);

@@ -1,5 +1,6 @@
 /* ca.json into struct caconf: the schema walks the file, this judges what spans more than one key. */
 #include "config/caconf.h"
+#include "base/b64.h"
 #include "config/caschema.h"
 #include "jose/auto.h"
 #include "jose/jsonio.h"
@@ -63,6 +64,7 @@ static void provisioner_draft_done(struct provisioner_draft *d)
 	free(d->type);
 	free(d->name);
 	free(d->encrypted_key);
+	free(d->roots);
 }
 
 /* ---- provisioners ---- */
@@ -120,6 +122,39 @@ static enum status take_jwk(struct provisioner_draft *d, const char *shown, stru
 	return ST_OK;
 }
 
+static enum status take_roots(struct provisioner_draft *d, const char *shown, struct provisioner *p, struct error *e)
+{
+	AUTO(buf_done) struct buf pem = BUF_INIT(CERT_BUNDLE_MAX);
+	if (!d->roots || !*d->roots)
+		return error_set(e, ST_INVALID, "%s.roots: missing; give the base64 of a PEM file of root certificates",
+		                 shown);
+	if (b64_decode(&pem, slice_cstr(d->roots), B64_STD, e) || chain_parse(buf_slice(&pem), &p->roots, e) ||
+	    trust_new(&p->roots, false, &p->credentials, e))
+		return error_wrap(e, "%s.roots", shown);
+	for (size_t i = 0; i < p->roots.n; i++)
+		if (!cert_facts(p->roots.v[i])->is_ca)
+			return error_set(e, ST_INVALID, "%s.roots: \"%s\" is not a CA certificate", shown,
+			                 cert_facts(p->roots.v[i])->common_name);
+	return ST_OK;
+}
+
+/* The types that are served, and what each has of its own; what belongs to the other means a limit that somebody
+ * believes in. */
+static enum status take_own(enum provisioner_type type, struct provisioner_draft *d, const char *shown,
+                            struct provisioner *p, struct error *e)
+{
+	if (type == PROV_JWK && d->roots && *d->roots)
+		provisioner_disable(d, "roots: belongs to X5C and Nebula provisioners");
+	if (type == PROV_X5C && (d->key || (d->encrypted_key && *d->encrypted_key)))
+		provisioner_disable(d, "key, encryptedKey: belong to JWK provisioners");
+	return type == PROV_JWK ? take_jwk(d, shown, p, e) : take_roots(d, shown, p, e);
+}
+
+static bool served(enum provisioner_type type)
+{
+	return type == PROV_JWK || type == PROV_X5C;
+}
+
 /* Invalid combinations disable the provisioner, as in the peer (spec/server.md §3.4). */
 static enum status take_claims(const struct caconf *c, struct provisioner_draft *d, struct provisioner *p,
                                struct error *e)
@@ -139,12 +174,12 @@ static enum status take_claims(const struct caconf *c, struct provisioner_draft 
 static enum status fill_provisioner(struct walk *w, struct provisioner_draft *d, enum provisioner_type type,
                                     const char *shown, json_t *object, struct provisioner *p, struct error *e)
 {
-	if (type != PROV_JWK)
+	if (!served(type))
 		provisioner_disable(d, "%s provisioners are not built yet", provisioner_type_name((int)type));
 	if (strlen(d->name) >= sizeof((struct provisioner_ext *)0)->name)
 		return error_set(e, ST_INVALID, "%s.name: longer than %zu bytes", shown,
 		                 sizeof((struct provisioner_ext *)0)->name - 1);
-	if (type == PROV_JWK && take_jwk(d, shown, p, e))
+	if (served(type) && take_own(type, d, shown, p, e))
 		return e->status;
 	if (public_json(type, object, &p->json, e) || take_claims(w->c, d, p, e))
 		return e->status;
@@ -180,7 +215,7 @@ static enum status add_provisioner(struct walk *w, struct provisioner_draft *d, 
 {
 	const char *type_text = json_string_value(jsonio_field(object, "type"));
 	enum provisioner_type type = (enum provisioner_type)(type_text ? type_of(type_text) : 0);
-	w->foreign = type != PROV_JWK;
+	w->foreign = !served(type);
 	w->home[HOME_PROVISIONER] = d;
 	enum status st = caschema_walk(w, "authority.provisioners[]", shown, object, CKEY_DISABLE, e);
 	w->home[HOME_PROVISIONER] = NULL;
@@ -263,8 +298,21 @@ static int64_t renewable_after_expiry_s(const struct caconf *c)
 	return bounded ? most / DURATION_S : -1;
 }
 
+/* A certificate that can be renewed after its expiry today is kept until then: what was renewed from it says whether
+ * it still may. */
+static void keep_renewable(struct caconf *c)
+{
+	for (size_t i = 0; i < c->provs_n && c->store.keep_expired_s >= 0; i++) {
+		const struct claims *k = &c->provs[i].claims;
+		int64_t bound_s = k->renewal_after_expiry_ns ? k->renewal_after_expiry_ns / DURATION_S : -1;
+		if (k->allow_renewal_after_expiry && (bound_s < 0 || bound_s > c->store.keep_expired_s))
+			c->store.keep_expired_s = bound_s;
+	}
+}
+
 static void judge_store(struct caconf *c)
 {
+	keep_renewable(c);
 	c->store.kind = c->store_folder ? STORE_SQLITE : STORE_MEMORY;
 	c->store.folder = c->store_folder;
 	c->store.renewable_after_expiry_s = renewable_after_expiry_s(c);

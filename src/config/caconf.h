@@ -32,7 +32,7 @@ struct caconf {
 	int threads; /* 0: one per core */
 	/* authority */
 	struct claims claims;
-	int64_t backdate_ns;
+	int64_t backdate_ns, renewal_window_ns;
 	struct {
 		char *country, *organization, *organizational_unit, *locality, *province, *street_address,
 			*serial_number, *common_name;

@@ -416,7 +416,7 @@ static const struct ckey rows[] = {
 	  .type = CKEY_TEXT,
 	  .required = true,
 	  PROV(type),
-	  .help = "JWK; other kinds are listed and disabled, kinds that nobody knows are left out with a warning" },
+	  .help = "JWK or X5C; other kinds are listed and disabled, kinds that nobody knows are left out with a warning" },
 	{ .path = "authority.provisioners[].name",
 	  .type = CKEY_TEXT,
 	  .required = true,
@@ -449,8 +449,13 @@ static const struct ckey rows[] = {
 	  PROV(encrypted_key),
 	  .help = "JWK: the private key under a password (compact JWE), which anybody may download" },
 
-	/* What other kinds have, and a JWK provisioner must not pretend to have */
-	FOREIGN("roots", "X5C and Nebula provisioners"),
+	/* X5C */
+	{ .path = "authority.provisioners[].roots",
+	  .type = CKEY_TEXT,
+	  PROV(roots),
+	  .help = "X5C: the certificates (PEM, the whole in base64) that those who make its tokens lead to" },
+
+	/* What other kinds have, and ours must not pretend to have */
 	FOREIGN("forceCN", "ACME and SCEP provisioners"),
 	FOREIGN("termsOfService", "ACME provisioners"),
 	FOREIGN("website", "ACME provisioners"),
@@ -546,6 +551,16 @@ static const struct ckey rows[] = {
 	RA_KEY("certificateIssuer"),
 	RA_KEY("credentialsFile"),
 	RA_KEY("config"),
+	{ .path = "authority.renewalWindow",
+	  .type = CKEY_DURATION,
+	  .ours = true,
+	  CONF(renewal_window_ns),
+	  .unit = 1,
+	  .min = 0,
+	  .max = 24 * DURATION_H,
+	  .dflt = "10m",
+	  .help = "a certificate renewed again by the same key this soon is taken for a retry; later it is logged as a "
+		  "second holder's" },
 	{ .path = "authority.renewWithoutProvisioner",
 	  .type = CKEY_BOOL,
 	  .ours = true,

@@ -43,7 +43,7 @@ struct ca_draft {
 };
 
 struct provisioner_draft {
-	char *type, *name, *encrypted_key;
+	char *type, *name, *encrypted_key, *roots;
 	json_t *key;
 	struct claims_patch claims;
 	char disabled[512]; /* reasons; "" where it works */
