@@ -416,7 +416,8 @@ static const struct ckey rows[] = {
 	  .type = CKEY_TEXT,
 	  .required = true,
 	  PROV(type),
-	  .help = "JWK or X5C; other kinds are listed and disabled, kinds that nobody knows are left out with a warning" },
+	  .help = "JWK or X5C; other kinds are listed and disabled, kinds that nobody knows are left out with a "
+	          "warning" },
 	{ .path = "authority.provisioners[].name",
 	  .type = CKEY_TEXT,
 	  .required = true,
@@ -560,7 +561,7 @@ static const struct ckey rows[] = {
 	  .max = 24 * DURATION_H,
 	  .dflt = "10m",
 	  .help = "a certificate renewed again by the same key this soon is taken for a retry; later it is logged as a "
-		  "second holder's" },
+	          "second holder's" },
 	{ .path = "authority.renewWithoutProvisioner",
 	  .type = CKEY_BOOL,
 	  .ours = true,

@@ -1,4 +1,5 @@
 #include "sample.h"
+#include "base/b64.h"
 #include "config/caconf.h"
 #include "crypto/keyfile.h"
 #include "fail.h"
@@ -169,6 +170,95 @@ static void a_snapshot_has_everything(void **state)
 	assert_int_equal(trust_verify(a->client_trust, foreign.cert, NULL, TESTCA_NOW, TRUST_CLIENT, &e), ST_DENIED);
 	issued_done(&own);
 	issued_done(&foreign);
+}
+
+/* One X5C provisioner whose roots are these, or one JWK provisioner with these claims. */
+static struct caconf *conf_of(const struct home *h, const struct chain *roots, const char *claims)
+{
+	struct error e = ERROR_INIT;
+	struct caconf *c = NULL;
+	AUTO(buf_done) struct buf pem = BUF_INIT(1 << 16);
+	AUTO(buf_done) struct buf text = BUF_INIT(1 << 18);
+	buf_addf(&text,
+	         "{\"root\":\"%s/root\",\"crt\":\"%s/crt\",\"key\":\"%s/key\",\"address\":\":443\","
+	         "\"authority\":{\"renewalWindow\":\"90s\",\"provisioners\":[{\"name\":\"p\",",
+	         h->dir, h->dir, h->dir);
+	if (roots) {
+		chain_format_pem(roots, &pem);
+		buf_adds(&text, "\"type\":\"X5C\",\"roots\":\"");
+		b64_encode(&text, buf_slice(&pem), B64_STD);
+		buf_adds(&text, "\"}]}}");
+	} else {
+		buf_addf(&text, "\"type\":\"JWK\",\"key\":" SAMPLE_KEY("one") ",\"claims\":%s}]}}", claims);
+	}
+	assert_ok(caconf_parse(buf_slice(&text), "ca.json", &c, &e));
+	assert_int_equal(c->warnings_n, 0);
+	return c;
+}
+
+static void x5c_provisioners_load(void **state)
+{
+	const struct home *h = *state;
+	struct chain foreign[] = { { &h->other->root, 1 },
+		                   { (struct cert *[]){ h->other->issuer, h->other->root }, 2 } };
+	struct chain own[] = { { &h->ca->root, 1 }, { (struct cert *[]){ h->other->root, h->ca->issuer }, 2 } };
+	for (size_t i = 0; i < COUNT_OF(foreign); i++) {
+		struct error e = ERROR_INIT;
+		AUTO(caconf_free_p) struct caconf *c = conf_of(h, &foreign[i], NULL);
+		AUTO(drop) struct authority *a = NULL;
+		assert_ok(caconf_build(c, NULL, TESTCA_NOW, &a, &e));
+		assert_int_equal(c->warnings_n, 0);
+		assert_int_equal(a->renewal_window_ns, 90 * DURATION_S);
+		caconf_free(TAKE(c));
+		const struct provisioner *p = authority_find_provisioner(a, "x5c/p");
+		assert_non_null(p);
+		assert_null(p->disabled);
+		assert_int_equal(p->roots.n, foreign[i].n);
+		struct issued leaf = { 0 }, ours = { 0 };
+		struct chain with = { &h->other->issuer, 1 };
+		testca_issue(h->other, h->other->prov_key, "leaf.example", TESTCA_NOW, &leaf);
+		testca_issue(h->ca, h->ca->prov_key, "leaf.example", TESTCA_NOW, &ours);
+		assert_ok(trust_verify(p->credentials, leaf.cert, &with, TESTCA_NOW, TRUST_CLIENT, &e));
+		assert_int_equal(trust_verify(p->credentials, ours.cert, &with, TESTCA_NOW, TRUST_CLIENT, &e),
+		                 ST_DENIED);
+		issued_done(&leaf);
+		issued_done(&ours);
+	}
+	for (size_t i = 0; i < COUNT_OF(own); i++) {
+		struct error e = ERROR_INIT;
+		AUTO(caconf_free_p) struct caconf *c = conf_of(h, &own[i], NULL);
+		AUTO(drop) struct authority *a = NULL;
+		assert_ok(caconf_build(c, NULL, TESTCA_NOW, &a, &e));
+		assert_int_equal(c->warnings_n, 1);
+		assert_string_equal(
+			c->warnings[0],
+			"authority.provisioners: the roots of \"p\" hold this CA's own certificate: whoever "
+			"has any certificate of this CA can get one for any name; name the root of those who "
+			"may");
+	}
+}
+
+static void renewal_after_expiry_without_end_is_warned_about(void **state)
+{
+	const struct home *h = *state;
+	static const struct {
+		const char *claims;
+		size_t warnings;
+	} rows[] = {
+		{ "{}", 0 },
+		{ "{\"renewalAfterExpiry\":\"720h\"}", 0 },
+		{ "{\"allowRenewalAfterExpiry\":true,\"renewalAfterExpiry\":\"720h\"}", 0 },
+		{ "{\"allowRenewalAfterExpiry\":true}", 1 },
+	};
+	for (size_t i = 0; i < COUNT_OF(rows); i++) {
+		struct error e = ERROR_INIT;
+		AUTO(caconf_free_p) struct caconf *c = conf_of(h, NULL, rows[i].claims);
+		AUTO(drop) struct authority *a = NULL;
+		assert_ok(caconf_build(c, NULL, TESTCA_NOW, &a, &e));
+		assert_int_equal(c->warnings_n, rows[i].warnings);
+		if (c->warnings_n)
+			assert_non_null(strstr(c->warnings[0], "set claims.renewalAfterExpiry, such as 720h"));
+	}
 }
 
 static const struct bad_row {
@@ -391,6 +481,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_snapshot_has_everything),
+		cmocka_unit_test(x5c_provisioners_load),
+		cmocka_unit_test(renewal_after_expiry_without_end_is_warned_about),
 		cmocka_unit_test(what_does_not_fit_is_refused),
 		cmocka_unit_test(the_password_comes_from_the_file_or_the_source),
 		cmocka_unit_test(what_ends_soon_is_warned_about),

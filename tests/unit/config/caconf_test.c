@@ -29,7 +29,8 @@ static void a_file_of_the_peers_shape_loads(void **state)
 	assert_true(c->log_access);
 	assert_int_equal(c->store.kind, STORE_SQLITE);
 	assert_string_equal(c->store.folder, "/etc/step-ca/db");
-	assert_int_equal(c->store.keep_expired_s, 720 * 3600);
+	/* "ops" renews after expiry, without a bound: what can be renewed is kept */
+	assert_int_equal(c->store.keep_expired_s, -1);
 	assert_int_equal(c->store.prune_interval_s, 3600);
 	assert_int_equal(c->tls_suites_n, 2);
 	assert_true(c->tls_min == 1.2 && c->tls_max == 1.3 && !c->tls_renegotiation);
@@ -339,9 +340,9 @@ static const struct refusal_row {
 	{ "authority.provisioners", "{}", "authority.provisioners: not an array of objects" },
 	{ "authority.provisioners", "[null]", P0 ": not an object" },
 	{ P1 ".type", NULL,
-	  P1
-	  ".type: missing; give JWK; other kinds are listed and disabled, kinds that nobody knows are left out with a "
-	  "warning" },
+	  P1 ".type: missing; give JWK or X5C; other kinds are listed and disabled, kinds that nobody knows are left "
+	     "out with a "
+	     "warning" },
 	{ P1 ".name", "\"\"", P1 ".name: missing; give its name, the issuer of its tokens; unique" },
 	{ P1 ".name", "\"a\\u001bb\"", P1 ".name: holds a control character" },
 	{ P1 ".name", "\"admin\"", P1 ".name: another provisioner is called \"admin\"; names are unique" },
@@ -477,7 +478,6 @@ static const struct unserved_row {
 	{ "authority.provisioners[].options.webhooks", "[{\"kind\":\"AUTHORIZING\"}]", CKEY_DISABLE,
 	  "options.webhooks: webhooks are not built yet" },
 	{ "authority.provisioners[].options.wire", "{\"a\":1}", CKEY_DISABLE, "options.wire: Wire is not built" },
-	FOREIGN("roots", "X5C and Nebula provisioners"),
 	FOREIGN("forceCN", "ACME and SCEP provisioners"),
 	FOREIGN("termsOfService", "ACME provisioners"),
 	FOREIGN("website", "ACME provisioners"),
@@ -692,7 +692,10 @@ static const struct kind_row {
 } kinds[] = {
 	{ "{\"type\":\"ACME\",\"name\":\"acme\",\"requireEAB\":true,\"challenges\":[\"http-01\"]}", "acme/acme",
 	  "ACME provisioners are not built yet" },
-	{ "{\"type\":\"x5c\",\"name\":\"x\",\"roots\":\"LS0t\"}", "x5c/x", "X5C provisioners are not built yet" },
+	{ "{\"type\":\"Nebula\",\"name\":\"n\",\"roots\":\"LS0t\"}", "nebula/n",
+	  "Nebula provisioners are not built yet" },
+	{ "{\"type\":\"JWK\",\"name\":\"j\",\"key\":" SAMPLE_KEY("k") ",\"roots\":\"LS0t\"}", "j:k",
+	  "roots: belongs to X5C and Nebula provisioners" },
 	{ "{\"type\":\"SSHPOP\",\"name\":\"sshpop\",\"claims\":{\"enableSSHCA\":true}}", "sshpop/sshpop",
 	  "SSHPOP provisioners are not built yet" },
 	{ "{\"type\":\"OIDC\",\"name\":\"Google\",\"clientID\":\"abc\",\"whatever\":true}", "abc",
@@ -856,6 +859,60 @@ static void revocations_are_kept_as_long_as_anyone_could_renew(void **state)
 	}
 }
 
+/* Certificates are kept as long as they can be renewed, whatever keepExpired says. */
+static void what_can_be_renewed_is_kept(void **state)
+{
+	(void)state;
+	static const struct {
+		const char *claims;
+		int64_t seconds;
+	} rows_kept[] = {
+		{ "{}", 7200 },
+		{ "{\"allowRenewalAfterExpiry\":false,\"renewalAfterExpiry\":\"9h\"}", 7200 },
+		{ "{\"allowRenewalAfterExpiry\":true,\"renewalAfterExpiry\":\"1h\"}", 7200 },
+		{ "{\"allowRenewalAfterExpiry\":true,\"renewalAfterExpiry\":\"9h\"}", 9 * 3600 },
+		{ "{\"allowRenewalAfterExpiry\":true}", -1 },
+	};
+	for (size_t i = 0; i < COUNT_OF(rows_kept); i++) {
+		struct error e = ERROR_INIT;
+		AUTO(buf_done) struct buf text = BUF_INIT(1 << 20);
+		AUTO(json_decref_p) json_t *file = json_loads(sample_json, 0, NULL);
+		AUTO(caconf_free_p) struct caconf *c = NULL;
+		sample_set(file, "authority.provisioners[1].claims", rows_kept[i].claims);
+		sample_set(file, "db.prune.keepExpired", "\"2h\"");
+		assert_ok(jsonio_format(file, &text, &e));
+		assert_ok(caconf_parse(buf_slice(&text), "ca.json", &c, &e));
+		assert_int_equal(c->store.keep_expired_s, rows_kept[i].seconds);
+	}
+}
+
+static void x5c_wants_roots(void **state)
+{
+	(void)state;
+	static const struct {
+		const char *json, *text;
+	} bad[] = {
+		{ "{\"type\":\"X5C\",\"name\":\"x\"}",
+		  P0 ".roots: missing; give the base64 of a PEM file of root certificates" },
+		{ "{\"type\":\"X5C\",\"name\":\"x\",\"roots\":\"\"}",
+		  P0 ".roots: missing; give the base64 of a PEM file of root certificates" },
+		{ "{\"type\":\"X5C\",\"name\":\"x\",\"roots\":[\"LS0t\"]}", P0 ".roots: not a string" },
+		{ "{\"type\":\"X5C\",\"name\":\"x\",\"roots\":\"LS0t\"}",
+		  P0 ".roots: does not contain a valid PEM encoded certificate" },
+		{ "{\"type\":\"X5C\",\"name\":\"x\",\"roots\":\"-----BEGIN CERTIFICATE-----\"}", P0 ".roots: " },
+	};
+	for (size_t i = 0; i < COUNT_OF(bad); i++) {
+		struct error e = ERROR_INIT;
+		AUTO(buf_done) struct buf text = BUF_INIT(1 << 20);
+		AUTO(buf_done) struct buf list = BUF_INIT(1 << 20);
+		struct caconf *c = NULL;
+		buf_addf(&list, "[%s]", bad[i].json);
+		sample_text("authority.provisioners", buf_cstr(&list), &text);
+		assert_int_equal(caconf_parse(buf_slice(&text), "ca.json", &c, &e), ST_INVALID);
+		assert_int_equal(strncmp(e.text, bad[i].text, strlen(bad[i].text)), 0);
+	}
+}
+
 static void empty_values_stay_at_their_default(void **state)
 {
 	(void)state;
@@ -872,7 +929,7 @@ static void empty_values_stay_at_their_default(void **state)
 		assert_string_equal(c->common_name, "Step Online CA");
 		assert_int_equal(c->tls_suites_n, 2);
 		assert_true(c->tls_min == 1.2);
-		assert_int_equal(c->store.keep_expired_s, 720 * 3600);
+		assert_int_equal(c->store.keep_expired_s, -1);
 	}
 }
 
@@ -974,6 +1031,8 @@ int main(void)
 		cmocka_unit_test(many_reasons_do_not_overflow),
 		cmocka_unit_test(less_is_warned_about),
 		cmocka_unit_test(revocations_are_kept_as_long_as_anyone_could_renew),
+		cmocka_unit_test(what_can_be_renewed_is_kept),
+		cmocka_unit_test(x5c_wants_roots),
 		cmocka_unit_test(empty_values_stay_at_their_default),
 		cmocka_unit_test(load_names_the_file),
 		cmocka_unit_test(running_out_of_memory_is_an_error),
