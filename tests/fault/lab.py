@@ -3,8 +3,8 @@ store holds, and pairs of certificate and key.
 
 BUILD_DIR names the folder with the programs (default: build-test of this checkout). PERENNIAL_TORTURE=1: all points
 instead of a sample. PERENNIAL_SEED: the sample of an earlier run."""
-import atexit, base64, ctypes, hashlib, http.client, json, os, random, secrets, shutil, signal, sqlite3, ssl, subprocess, sys
-import tempfile, time
+import atexit, base64, ctypes, hashlib, http.client, json, mmap, os, random, secrets, shutil, signal, sqlite3, ssl, struct
+import subprocess, sys, tempfile, time
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 BUILD = os.path.abspath(os.environ.get("BUILD_DIR") or os.path.join(HERE, "../../build-test"))
@@ -156,7 +156,8 @@ def b64_json(value):
 def make_folder():
     """Readable by other users, so that step can be run as one."""
     folder = os.path.realpath(tempfile.mkdtemp(prefix="fault."))
-    atexit.register(shutil.rmtree, folder, True)
+    if not os.environ.get("KEEP"):
+        atexit.register(shutil.rmtree, folder, True)
     os.chmod(folder, 0o755)
     os.mkdir(folder + "/bin")
     for program in ("step", "step-ca"):
@@ -321,3 +322,41 @@ class Client:
     def revoke(self, serial):
         return self.ask("POST", "/1.0/revoke", {"serial": serial, "passive": True, "reasonCode": 4, "reason": "test",
                                                 "ott": self.ca.token(serial, "/1.0/revoke")})
+
+
+class Disk:
+    """A folder whose disk fails on command, for the programs that are started with .env (shim.c)."""
+    WRITE, SYNC, RENAME, CREATE, SPACE = 1, 2, 4, 8, 16
+    ANY = 31
+    SHORT = 1000
+    EVER = 2**31
+    FIELDS = "6I"
+
+    def __init__(self, shim, place, folder):
+        path = place + "/disk"
+        with open(path, "wb") as f:
+            f.write(bytes(struct.calcsize(self.FIELDS)) + folder.encode() + b"\0")
+            os.fchmod(f.fileno(), 0o666)
+        with open(path, "r+b") as f:
+            self.map = mmap.mmap(f.fileno(), 0)
+        library = shutil.copy(shim, place + "/bin/")
+        self.env = {"LD_PRELOAD": library, "FAULT_CONTROL": path}
+
+    def write(self, *values):
+        struct.pack_into(self.FIELDS, self.map, 0, *values)
+
+    def fail(self, kinds, n, times, how):
+        """From the n-th call of these kinds on, so many fail."""
+        self.write(kinds, n, 0, how, 0, 0)
+        self.write(kinds, n, times, how, 0, 0)
+
+    def mend(self):
+        """How many calls have failed."""
+        struct.pack_into("I", self.map, 8, 0)
+        return self.struck()
+
+    def seen(self):
+        return struct.unpack_from(self.FIELDS, self.map, 0)[4]
+
+    def struck(self):
+        return struct.unpack_from(self.FIELDS, self.map, 0)[5]
