@@ -1,5 +1,7 @@
-/* ca_renewal.h - what `ca renew` and `ca rekey` share: the pair as it stands on disk, and whether its time has come. */
+/* ca_renewal.h - what `ca renew` and `ca rekey` share: flags, checks and the three ways to run: once, as a daemon, and
+ * --check. The work is in agent/ and renewal/. */
 #pragma once
+#include "agent/pair.h"
 #include "cli/ca_common.h"
 #include "crypto/auto.h"
 
@@ -13,11 +15,103 @@ void pair_done(struct pair *p);
 MUST_USE enum status pair_load(const char *crt, const char *key, const char *password_file, struct pair *ret,
                                struct error *e);
 
-/* --expires-in may not exceed the certificate's own span. flag: "expires-in". */
-MUST_USE enum status check_within_validity(const char *flag, const struct opt_duration *d, const struct cert *leaf,
-                                           struct error *e);
+/* ---- the flags that both have ---- */
 
-/* By --expires-in with its jitter; without it, always. *ret false: "certificate not <verb>: expires in ..." was said.
- */
-MUST_USE enum status is_due(struct invocation *inv, const struct opt_duration *expires_in, const struct cert *leaf,
-                            const char *verb, bool *ret, struct error *e);
+struct renewal_flags {
+	const char *password_file;
+	struct opt_duration expires_in, period;
+	bool force, daemon, check, json, detailed_exit_code, non_interactive, offline;
+	struct text_list exec, exec_failure, exec_expiring, reload_unit, verify;
+	struct opt_duration exec_timeout;
+	struct opt_int pid, signal;
+	const char *pid_file;
+	const char *bundle_out, *p12_out, *p12_password_file, *der_out, *chain_out;
+	const char *owner, *group, *mode, *cert_mode;
+};
+
+#define RENEWAL_OPTS(type, noun, period_name)                                                                          \
+	OPT_FLAG(type, r.force, .name = "force", .letter = 'f', .env = "STEP_F",                                       \
+	         .help = "Replace files without asking; `--daemon` implies it"),                                       \
+		OPT_DURATION(type, r.expires_in, .name = "expires-in", .arg = "<duration>",                            \
+	                     .help = "Only where the certificate ends within this time, plus a random part of up to "  \
+	                             "a twentieth; with `--daemon`: this long before its end"),                        \
+		OPT_FLAG(type, r.daemon, .name = "daemon",                                                             \
+	                 .help = "Stay, and keep the certificate renewed; a SIGHUP renews now"),                       \
+		OPT_DURATION(type, r.period, .name = period_name, .arg = "<duration>",                                 \
+	                     .help = "With `--daemon`: do it this often"),                                             \
+		OPT_LIST(type, r.exec, .name = "exec", .arg = "<command>", .flags = OPT_NO_SPLIT,                      \
+	                 .help = "Run this after " noun ". Words are cut as by a shell, with its quotes, but no "      \
+	                         "shell runs. May be given several times"),                                            \
+		OPT_INT(type, r.pid, .name = "pid", .arg = "<pid>",                                                    \
+	                .help = "Send a signal to this process after " noun),                                          \
+		OPT_STR(type, r.pid_file, .name = "pid-file", .arg = "<file>", .flags = OPT_FILE,                      \
+	                .help = "Send a signal to the process whose number is in this file then"),                     \
+		OPT_INT(type, r.signal, .name = "signal", .arg = "<number>",                                           \
+	                .help = "The signal for `--pid` and `--pid-file`; default 1 (SIGHUP)"),                        \
+		OPT_LIST(type, r.reload_unit, .name = "reload-unit", .arg = "<unit>",                                  \
+	                 .help = "Have systemd reload, or restart, this unit after " noun                              \
+	                         ". May be given several times"),                                                      \
+		OPT_LIST(type, r.verify, .name = "verify", .arg = "<address>", .flags = OPT_NO_SPLIT,                  \
+	                 .help = "See by a TLS handshake that the new certificate is served: `HOST:PORT` or "          \
+	                         "`unix:PATH`, then `,starttls=smtp|imap|pop3|ldap|postgres` and `,name=NAME` "        \
+	                         "where needed. May be given several times"),                                          \
+		OPT_DURATION(type, r.exec_timeout, .name = "exec-timeout", .arg = "<duration>",                        \
+	                     .help = "How long a command may run before it is killed with all that it started; "       \
+	                             "default 2m, 0 is for ever"),                                                     \
+		OPT_LIST(type, r.exec_failure, .name = "exec-failure", .arg = "<command>", .flags = OPT_NO_SPLIT,      \
+	                 .help = "Run this when it begins to fail"),                                                   \
+		OPT_LIST(type, r.exec_expiring, .name = "exec-expiring", .arg = "<command>", .flags = OPT_NO_SPLIT,    \
+	                 .help = "With `--daemon`: run this when 50, 25 and 10 percent of the life are left and "      \
+	                         "when it is over, while it fails"),                                                   \
+		OPT_STR(type, r.bundle_out, .name = "bundle-out", .arg = "<file>", .flags = OPT_FILE,                  \
+	                .help = "Write key and chain into this PEM file, too"),                                        \
+		OPT_STR(type, r.chain_out, .name = "chain-out", .arg = "<file>", .flags = OPT_FILE,                    \
+	                .help = "Write the chain without the certificate into this PEM file, too"),                    \
+		OPT_STR(type, r.der_out, .name = "der-out", .arg = "<file>", .flags = OPT_FILE,                        \
+	                .help = "Write the certificate as DER, too"),                                                  \
+		OPT_STR(type, r.p12_out, .name = "p12-out", .arg = "<file>", .flags = OPT_FILE,                        \
+	                .help = "Write key and chain into this PKCS#12 file, too"),                                    \
+		OPT_STR(type, r.p12_password_file, .name = "p12-password-file", .arg = "<file>", .flags = OPT_FILE,    \
+	                .help = "File with the password for `--p12-out`"),                                             \
+		OPT_STR(type, r.owner, .name = "owner", .arg = "<user>",                                               \
+	                .help = "Give the files that are written to this user; default: they keep theirs"),            \
+		OPT_STR(type, r.group, .name = "group", .arg = "<group>",                                              \
+	                .help = "Give the files that are written to this group; default: they keep theirs"),           \
+		OPT_STR(type, r.mode, .name = "mode", .arg = "<octal>",                                                \
+	                .help = "Mode of the files that are written; default: they keep theirs"),                      \
+		OPT_STR(type, r.cert_mode, .name = "cert-mode", .arg = "<octal>",                                      \
+	                .help = "The same, for those without a key in them"),                                          \
+		OPT_STR(type, r.password_file, .name = "password-file", .arg = "<file>", .flags = OPT_FILE,            \
+	                .help = "File with the password of the private key"),                                          \
+		OPT_FLAG(type, r.check, .name = "check",                                                               \
+	                 .help = "Only see whether it would work: files, clock, CA and what the CA allows"),           \
+		OPT_FLAG(type, r.json, .name = "json", .help = "Print the result as JSON"),                            \
+		OPT_FLAG(type, r.detailed_exit_code, .name = "detailed-exit-code",                                     \
+	                 .help = "Tell by the exit status how it ended"),                                              \
+		OPT_FLAG(type, r.non_interactive, .name = "non-interactive", .help = "Never ask anything"),            \
+		OPT_FLAG(type, r.offline, .name = "offline", .flags = OPT_HIDDEN, .help = "Not built")
+
+#define RENEWAL_EXIT_CODES                                                                                             \
+	"0 done, or not due; 1 any error; the command's own where `--exec` failed (255: by a signal).\n\n"             \
+	"With `--detailed-exit-code`: 0 done, 10 not due, 3 the CA has refused, 4 the CA cannot be reached or "        \
+	"trusted, 5 it is done but a command, signal or look that follows has failed and is owed, 6 the certificate "  \
+	"has expired and cannot be renewed, 1 any other error."
+
+/* ---- what a command makes of them ---- */
+
+struct renewal {
+	struct invocation *inv;
+	const struct renewal_flags *flags;
+	const struct ca_flags *ca;
+	const char *period_flag; /* "renew-period" */
+	const char *done;        /* "renewed" */
+	const char *doing;       /* "error renewing certificate" */
+	struct pair_conf conf; /* crt, key, out_crt, out_key, rekey, no_mtls, new_key, given_key: set by the command */
+	void (*saved)(const struct renewal *r); /* tells what was written */
+};
+
+/* Checks the flags in the peer's order (spec/client.md §6.2) and runs. */
+MUST_USE enum status renewal_run(struct renewal *r, struct error *e);
+
+/* --check: one line (or JSON member) for each thing that has to be right. ca_renewal_check.c */
+MUST_USE enum status renewal_check(struct renewal *r, struct error *e);

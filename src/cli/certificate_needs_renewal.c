@@ -1,3 +1,4 @@
+#include "agent/recordfile.h"
 #include "cli/certfile.h"
 #include "cli/commands.h"
 #include "crypto/auto.h"
@@ -55,14 +56,15 @@ static enum status load(struct invocation *inv, const char *name, struct chain *
 	return cert_chain_read(inv, name, &how, a->bundle, ret, e);
 }
 
-/* The next start of a renewal completes an open journal, so one has to come. */
+/* The next start of a renewal completes an open journal, and what the last one owes; so one has to come. */
 static bool is_pending(struct invocation *inv, const char *name)
 {
 	AUTO(buf_done) struct buf state = BUF_INIT(1 << 13);
 	if (cert_is_url(name) || !strcmp(name, "-"))
 		return false;
 	inv_state_dir(inv, &state);
-	return filetx_pending(name, state.n ? buf_cstr(&state) : NULL);
+	const char *folder = state.n ? buf_cstr(&state) : NULL;
+	return filetx_pending(name, folder) || recordfile_owes(name, folder);
 }
 
 static enum status key_differs(struct invocation *inv, const struct cert *c, bool *ret, struct error *e)
@@ -129,8 +131,9 @@ const struct command cmd_certificate_needs_renewal = {
 	.description =
 		"Answers by its exit status, for timers and scripts. A percentage counts what is used, a duration what "
 		"remains. An expired certificate is due, one that is not valid yet is not.\n\nDue is also a "
-		"certificate whose last renewal was interrupted between its files, whatever its age: the next renewal "
-		"completes it.",
+		"certificate whose last renewal was interrupted between its files, or still owes a command or signal "
+	        "that has failed, whatever its "
+		"age: the next `step ca renew` completes it.",
 	.positionals = pos,
 	.pos_min = 1,
 	.pos_max = 1,
