@@ -27,6 +27,8 @@
 
 _Static_assert((int)FILETX_FILES == (int)JOURNAL_FILES && (int)FILETX_BYTES == (int)JOURNAL_BYTES, "");
 
+enum { ROOM_NEW = 8192 };
+
 /* Where lock, journal and the temporary files of in-place writes go. */
 struct home {
 	int dir;
@@ -67,7 +69,7 @@ static void home_name(struct home *h, const struct place *first, bool beside)
 	char stem[TARGET_TEMP];
 	/* In the state folder pairs of many folders meet. */
 	snprintf(stem, sizeof stem, ".%.*s%s%s", TARGET_NAME_KEPT, first->name, beside ? "" : ".",
-		 beside ? "" : h->temps.id);
+	         beside ? "" : h->temps.id);
 	snprintf(h->lock, sizeof h->lock, "%s.lock", stem);
 	snprintf(h->journal, sizeof h->journal, "%s.journal", stem);
 	snprintf(h->bad, sizeof h->bad, "%s.journal.bad", stem);
@@ -79,7 +81,7 @@ static enum status open_state_dir(struct home *h, const char *state_dir, struct 
 	if (!st)
 		st = place_folder(state_dir, &h->dir, e);
 	if (st)
-		return error_wrap(e, "state folder");
+		return error_wrap(e, "state folder (STATE_DIRECTORY, STEPPATH)");
 	struct stat dir;
 	if (fstat(h->dir, &dir))
 		return error_os(e, errno, "state folder %s", state_dir);
@@ -107,7 +109,8 @@ static enum status home_find(struct home *h, const char *path, const char *state
 		return ST_OK;
 	}
 	if (state_dir)
-		return open_state_dir(h, state_dir, e);
+		return open_state_dir(h, state_dir, e) ? error_wrap(e, "the folder of %s is not writable", path)
+		                                       : ST_OK;
 	return error_set(
 		e, ST_IO,
 		"open %s failed: permission denied; it takes the right to write in its folder, or a state folder (set "
@@ -212,13 +215,13 @@ static enum status check_author(const struct home *h, const struct stat *st, str
 	if (known && S_ISREG(st->st_mode) && st->st_nlink == 1 && !(st->st_mode & (S_IWGRP | S_IWOTH)))
 		return ST_OK;
 	return error_set(e, ST_DENIED,
-			 "the journal %s%s is not applied: %s (user %u, mode %04o); look at it, then remove it",
-			 h->where, h->journal, known ? "others may have written it" : "it belongs to another user",
-			 (unsigned)st->st_uid, (unsigned)st->st_mode & 07777);
+	                 "the journal %s%s is not applied: %s (user %u, mode %04o); look at it, then remove it",
+	                 h->where, h->journal, known ? "others may have written it" : "it belongs to another user",
+	                 (unsigned)st->st_uid, (unsigned)st->st_mode & 07777);
 }
 
 static enum status read_journal(const struct home *h, struct buf *ret, uid_t *ret_author, bool *ret_found,
-				struct error *e)
+                                struct error *e)
 {
 	AUTO(fd_close_p) int fd = openat(h->dir, h->journal, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
 	*ret_found = fd >= 0;
@@ -227,8 +230,8 @@ static enum status read_journal(const struct home *h, struct buf *ret, uid_t *re
 	struct stat st;
 	if (fd < 0 || fstat(fd, &st))
 		return error_os(e, errno,
-				"the journal %s%s of an interrupted run cannot be read (run once as its owner)",
-				h->where, h->journal);
+		                "the journal %s%s of an interrupted run cannot be read (run once as its owner)",
+		                h->where, h->journal);
 	*ret_author = st.st_uid;
 	enum status bad = check_author(h, &st, e);
 	return bad ? bad : fd_read_all(fd, ret, h->journal, e);
@@ -241,7 +244,7 @@ static enum status put_aside(struct filetx *t, const char *why, struct error *e)
 	if (renameat(h->dir, h->journal, h->dir, h->bad))
 		return error_os(e, errno, "the journal %s%s is void, but cannot be renamed", h->where, h->journal);
 	snprintf(t->note, sizeof t->note, "the journal of an interrupted run was not applied (%s); it is kept as %s%s",
-		 why, h->where, h->bad);
+	         why, h->where, h->bad);
 	return ST_OK;
 }
 
@@ -255,12 +258,12 @@ static enum status check_right(const struct home *h, const struct target *t, uid
 	if (author == 0 || author == geteuid() || author == owner)
 		return ST_OK;
 	return error_set(e, ST_DENIED,
-			 "the journal %s%s is not applied: user %u wrote it, but %s belongs to user %u; remove it",
-			 h->where, h->journal, (unsigned)author, p->path, (unsigned)owner);
+	                 "the journal %s%s is not applied: user %u wrote it, but %s belongs to user %u; remove it",
+	                 h->where, h->journal, (unsigned)author, p->path, (unsigned)owner);
 }
 
 static enum status judge(const struct target *t, const struct journal_entry *j, enum journal_stand *ret,
-			 struct error *e)
+                         struct error *e)
 {
 	AUTO(buf_done) struct buf now = BUF_SECRET(FILETX_BYTES);
 	bool readable = false;
@@ -311,7 +314,7 @@ static enum status redo_find(const struct home *h, struct redo *r, bool *ret_voi
 			st = judge(t, j, &r->stand[i], e);
 		if (st)
 			return error_wrap(e, "completing an interrupted run (to give it up, remove %s%s)", h->where,
-					  h->journal);
+			                  h->journal);
 		*ret_void |= r->stand[i] == JOURNAL_IS_OTHER;
 	}
 	return ST_OK;
@@ -403,7 +406,7 @@ static enum status find_one(struct filetx *t, size_t i, const struct filetx_file
 	for (size_t k = 0; k < i; k++)
 		if (place_same(&new->place, &t->files.t[k].place))
 			return error_set(e, ST_INVALID, "%s and %s are the same file", t->files.t[k].place.given,
-					 f->path);
+			                 f->path);
 	return ST_OK;
 }
 
@@ -423,14 +426,34 @@ static enum status prepare_all(struct filetx *t, const struct filetx_file *files
 			return st;
 		if (t->files.t[i].undressed && !t->note[0])
 			snprintf(t->note, sizeof t->note,
-				 "%s does not get the owner and group asked for: no right to give it away",
-				 t->files.t[i].place.given);
+			         "%s does not get the owner and group asked for: no right to give it away",
+			         t->files.t[i].place.given);
 	}
 	return ST_OK;
 }
 
+/* Room for what will probably come: as much as there is, or a chain of three certificates. A journal holds old and new
+ * of all files; its room is asked for together with the first file's, and is free again when that one is staged. */
+static enum status claim_room(struct filetx *t, struct error *e)
+{
+	size_t room[FILETX_FILES], journal = 0;
+	for (size_t i = 0; i < t->files.n; i++) {
+		const struct place *p = &t->files.t[i].place;
+		room[i] = ROOM_NEW;
+		if (p->exists && p->st.st_size > ROOM_NEW)
+			room[i] = p->st.st_size < FILETX_BYTES ? (size_t)p->st.st_size : FILETX_BYTES;
+		journal += 2 * room[i];
+	}
+	if (t->files.n > 1)
+		room[0] += journal;
+	enum status st = ST_OK;
+	for (size_t i = 0; i < t->files.n && !st; i++)
+		st = target_claim(&t->files.t[i], room[i], e);
+	return st;
+}
+
 enum status filetx_open(const struct filetx_file *files, size_t n, const char *state_dir, bool wait,
-			struct filetx **ret, bool *ret_recovered, struct error *e)
+                        struct filetx **ret, bool *ret_recovered, struct error *e)
 {
 	if (n < 1 || n > FILETX_FILES)
 		return error_set(e, ST_BUG, "a transaction of %zu files", n);
@@ -447,6 +470,8 @@ enum status filetx_open(const struct filetx_file *files, size_t n, const char *s
 		st = recover(t, &recovered, e);
 	if (!st)
 		st = prepare_all(t, files, n, e);
+	if (!st)
+		st = claim_room(t, e);
 	if (st)
 		return st;
 	*ret = TAKE(t);
@@ -508,8 +533,8 @@ static enum status describe(struct filetx *t, struct journal *j, struct buf old[
 			continue;
 		struct journal_entry *entry = &j->entry[j->n++];
 		*entry = (struct journal_entry){ .path = slice_cstr(f->place.path),
-						 .mode = f->mode,
-						 .was = JOURNAL_ABSENT };
+			                         .mode = f->mode,
+			                         .was = JOURNAL_ABSENT };
 		entry->new = buf_slice(&t->content[i]);
 		if (!f->place.exists)
 			continue;
@@ -569,7 +594,7 @@ static enum status commit_with_journal(struct filetx *t, struct error *e)
 		drop_journal(&t->home);
 	if (st && changed)
 		error_wrap(e, "the new files are kept in %s%s and the next run puts them in place", t->home.where,
-			   t->home.journal);
+		           t->home.journal);
 	return st;
 }
 

@@ -2,8 +2,8 @@
  * for every further output of the same renewal.
  *
  *   open     resolve each path safely, take the lock beside the first file's real path (else in the state folder),
- *            finish or drop what an earlier, killed run left, and check that every file can be kept -- before
- *            anything is asked of a CA
+ *            finish or drop what an earlier, killed run left, and check that every file can be kept, with room for
+ *            it on the disk -- before anything is asked of a CA
  *   stage    new content into an O_EXCL 0600 temporary file, fsync'ed. A new private key is staged before the CA is
  *            asked, so that it is never in memory alone
  *   commit   journal (fsync'ed) -> rename each (or write in place) -> fsync folders -> drop the journal.
@@ -29,11 +29,11 @@ enum { FILETX_FILES = 8, FILETX_BYTES = 1 << 20 };
 
 struct filetx_file {
 	const char *path; /* as given; borrowed */
-	mode_t mode;	  /* for a file that does not exist yet */
+	mode_t mode;      /* for a file that does not exist yet */
 	bool must_be_new; /* ST_CONFLICT where it exists */
-	/* Owner, group and mode in place of the existing ones (or the new file's). Where we have no right to give a file
-	 * away it keeps the owner that it gets, with a mode that is no wider for it, and filetx_note says so. A run that
-	 * completes an interrupted one keeps what the files have. */
+	/* Owner, group and mode in place of the existing ones (or the new file's). Where we have no right to give a
+	 * file away it keeps the owner that it gets, with a mode that is no wider for it, and filetx_note says so. A
+	 * run that completes an interrupted one keeps what the files have. */
 	struct target_dress dress;
 };
 
@@ -45,7 +45,7 @@ struct filetx;
  * ret_recovered: an earlier run's transaction was completed just now.
  * ST_IO, ST_MISSING (folder), ST_DENIED (a link or folder that cannot be trusted) -- each names path and remedy. */
 MUST_USE enum status filetx_open(const struct filetx_file *files, size_t n, const char *state_dir, bool wait,
-				 struct filetx **ret, bool *ret_recovered, struct error *e);
+                                 struct filetx **ret, bool *ret_recovered, struct error *e);
 /* At most FILETX_BYTES; a second content for the same file replaces the first. ST_IO with "no space left on device"
  * where the disk is full: nothing has changed then. */
 MUST_USE enum status filetx_stage(struct filetx *t, size_t index, struct slice content, struct error *e);

@@ -40,10 +40,10 @@ enum status target_find(struct target *t, const char *path, enum place_links lin
 	bool foreign = f->st_uid != 0 && f->st_uid != geteuid();
 	if (foreign && (t->place.folder.st_mode & S_IWOTH))
 		return error_set(e, ST_DENIED,
-				 "open %s failed: it belongs to another user (%u) in a folder where everybody may "
-				 "write; remove it or "
-				 "choose another folder",
-				 path, (unsigned)f->st_uid);
+		                 "open %s failed: it belongs to another user (%u) in a folder where everybody may "
+		                 "write; remove it or "
+		                 "choose another folder",
+		                 path, (unsigned)f->st_uid);
 	return ST_OK;
 }
 
@@ -68,7 +68,7 @@ static enum status make_temp(struct target *t, const struct target_owner *o, int
 	for (size_t i = 0; i < RANDOM_BYTES; i++)
 		snprintf(random + 2 * i, 3, "%02x", chance[i]);
 	snprintf(t->tmp_name, sizeof t->tmp_name, ".%.*s.%s.%s.%s", TARGET_NAME_KEPT, t->place.name, o->id, random,
-		 o->suffix);
+	         o->suffix);
 	t->tmp_dir = fcntl(dir, F_DUPFD_CLOEXEC, 0);
 	if (t->tmp_dir < 0)
 		return fail(t, errno, e);
@@ -280,7 +280,7 @@ enum status target_prepare(struct target *t, const struct target_owner *o, struc
 		return st;
 	char why[128];
 	error_set(e, ST_IO, "open %s failed: %s; it takes the right to write in its folder%s", t->place.given,
-		  errno_text(os, why, sizeof why), t->place.exists ? ", or to the file" : "");
+	          errno_text(os, why, sizeof why), t->place.exists ? ", or to the file" : "");
 	e->os = os;
 	return ST_IO;
 }
@@ -307,7 +307,7 @@ static enum status write_at_start(int fd, struct slice s, const char *what, stru
 }
 
 enum status target_stage(struct target *t, const struct target_owner *o, int home, struct slice content,
-			 struct error *e)
+                         struct error *e)
 {
 	if (t->tmp < 0 && home < 0)
 		return ST_OK;
@@ -319,18 +319,26 @@ enum status target_stage(struct target *t, const struct target_owner *o, int hom
 	return write_at_start(t->tmp, content, t->place.given, e);
 }
 
-enum status target_reserve(struct target *t, size_t n, struct error *e)
+/* Many file systems cannot reserve; only those that say "full" are believed. */
+static enum status allocate(const struct target *t, int fd, int mode, size_t n, struct error *e)
 {
-	if (t->way != TARGET_IN_PLACE || n == 0)
-		return ST_OK;
 	int bad;
 	do
-		bad = fallocate(t->fd, FALLOC_FL_KEEP_SIZE, 0, (off_t)n) ? errno : 0;
+		bad = fallocate(fd, mode, 0, (off_t)n) ? errno : 0;
 	while (bad == EINTR);
-	/* Many file systems cannot reserve; only those that say "full" are believed. */
-	if (bad == ENOSPC || bad == EDQUOT)
+	if (bad == ENOSPC || bad == EDQUOT || bad == EFBIG)
 		return error_os(e, bad, "write %s failed", t->place.given);
 	return ST_OK;
+}
+
+enum status target_reserve(struct target *t, size_t n, struct error *e)
+{
+	return t->way == TARGET_IN_PLACE && n ? allocate(t, t->fd, FALLOC_FL_KEEP_SIZE, n, e) : ST_OK;
+}
+
+enum status target_claim(struct target *t, size_t n, struct error *e)
+{
+	return t->tmp >= 0 ? allocate(t, t->tmp, 0, n, e) : ST_OK;
 }
 
 enum status target_rename(struct target *t, struct error *e)

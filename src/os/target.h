@@ -35,9 +35,9 @@ struct target {
 	mode_t mode; /* of a file that does not exist yet */
 	struct target_dress dress;
 	bool undressed; /* the owner or group asked for could not be given; the mode was narrowed in turn */
-	int fd;	     /* in place: the file, open for writing */
-	int tmp;     /* the temporary file, or -1 */
-	int tmp_dir; /* its folder (ours) */
+	int fd;         /* in place: the file, open for writing */
+	int tmp;        /* the temporary file, or -1 */
+	int tmp_dir;    /* its folder (ours) */
 	char tmp_name[TARGET_TEMP];
 };
 #define TARGET_NONE ((struct target){ .place = PLACE_NONE, .fd = -1, .tmp = -1, .tmp_dir = -1 })
@@ -45,7 +45,7 @@ struct target {
 /* Resolves the path and refuses what must not be written: devices, FIFOs, and another user's file in a folder where
  * others may write (it would keep its owner, who could then read a key). */
 MUST_USE enum status target_find(struct target *t, const char *path, enum place_links links, mode_t mode,
-				 struct error *e);
+                                 struct error *e);
 
 /* Chooses the way and proves it: the temporary file is made here, with the owner, mode and attributes of the file it
  * will replace, or the file is opened for writing. */
@@ -54,7 +54,11 @@ MUST_USE enum status target_prepare(struct target *t, const struct target_owner 
 /* Content into the temporary file, fsync'ed. In place there is none yet: it is made in `home`, or nothing is done where
  * home is -1. */
 MUST_USE enum status target_stage(struct target *t, const struct target_owner *o, int home, struct slice content,
-				  struct error *e);
+                                  struct error *e);
+
+/* Once prepared: takes n bytes of the disk for what will be staged, and gives back what was too much when it is. In
+ * place nothing is taken: the file has its room. */
+MUST_USE enum status target_claim(struct target *t, size_t n, struct error *e);
 
 /* In place: makes sure that the disk has room, before a byte is changed. */
 MUST_USE enum status target_reserve(struct target *t, size_t n, struct error *e);

@@ -1177,6 +1177,38 @@ static void a_full_disk_changes_nothing_in_place(void **state)
 	leave_stage();
 }
 
+/* Too little room for two files and their journal: nothing may be begun. One small file still fits. */
+static int crowded_scene(void)
+{
+	struct error e = ERROR_INIT;
+	struct filetx *t = NULL;
+	bool recovered;
+	if (mount("none", stage.dir, "tmpfs", 0, "size=20k,mode=0755"))
+		return 77;
+	put_old(2);
+	if (open_files(2, false, &t, &recovered, &e) != ST_IO || !strstr(e.text, "no space left on device"))
+		return 1;
+	if (t || count_entries(stage.dir) != 2 || !all_are(2, false))
+		return 2;
+	if (open_files(1, false, &t, &recovered, &e))
+		return 3;
+	struct stat st;
+	/* What was claimed is given back: the new file is as long as its content. */
+	if (filetx_stage(t, 0, slice_cstr(rows[0].new), &e) || filetx_commit(t, &e) || stat(path_of(0), &st) ||
+	    st.st_size != (off_t)strlen(rows[0].new) || st.st_blocks * 512 > 4096)
+		return 4;
+	filetx_close(t);
+	return 0;
+}
+
+static void an_open_claims_the_room_it_will_need(void **state)
+{
+	(void)state;
+	NEEDS_ROOT();
+	set_stage(false);
+	assert_int_equal(in_child(crowded_scene), 0);
+}
+
 static void pending_reads_what_is_not_there(void **state)
 {
 	(void)state;
@@ -1229,6 +1261,7 @@ int main(void)
 		CASE(a_read_only_bind_mount_is_known_at_open),
 		CASE(a_full_disk_fails_the_stage_and_changes_nothing),
 		CASE(a_full_disk_changes_nothing_in_place),
+		CASE(an_open_claims_the_room_it_will_need),
 		CASE(pending_reads_what_is_not_there),
 	};
 	return cmocka_run_group_tests_name("os/filetx", tests, NULL, NULL);
