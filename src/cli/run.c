@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <unistd.h>
 
 /* From a command line to an exit status.
@@ -77,7 +78,8 @@ static const char *from_env(void *ctx, const char *name)
 static void line_read(void *ctx, const void *globals)
 {
 	struct invocation *inv = ctx;
-	inv->config_ = ((const struct cli_globals *)globals)->config;
+	if (inv->set->global) /* step-ca has none */
+		inv->config_ = ((const struct cli_globals *)globals)->config;
 }
 
 static enum status load_defaults(struct invocation *inv, struct error *e)
@@ -124,6 +126,12 @@ static int run(struct invocation *inv, int argc, char *const argv[])
 	return tell(inv, &e, exit_code);
 }
 
+/* A file that may not grow (ulimit -f) is an error to tell, not a death between two files. Children get the default. */
+static void outlive_file_limits(void)
+{
+	signal(SIGXFSZ, SIG_IGN);
+}
+
 int cli_run(const struct command_set *set, int argc, char *const argv[])
 {
 	AUTO(run_done)
@@ -138,6 +146,7 @@ int cli_run(const struct command_set *set, int argc, char *const argv[])
 	struct args_target target;
 
 	keep_standard_streams();
+	outlive_file_limits();
 	enum status st = args_find(set, argc, argv, &target, &e);
 	if (st)
 		return tell(&inv, &e, st == ST_MISSING ? CLI_UNKNOWN : 1);
