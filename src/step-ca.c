@@ -33,8 +33,11 @@ static enum status password_get(void *ctx, int attempt, struct buf *ret, struct 
 	struct password *p = ctx;
 	if (p->file && attempt)
 		return error_set(e, ST_MISSING, "the password in %s is wrong", p->file);
-	if (p->file)
-		return file_read_password(p->file, ret, e);
+	if (p->file) {
+		if (file_read_password(p->file, ret, e))
+			return e->status;
+		return ret->n ? ST_OK : error_set(e, ST_INVALID, "the password in %s is empty", p->file);
+	}
 	if (attempt || !p->typed.n) {
 		buf_reset(&p->typed);
 		if (term_password("Please enter the password to decrypt the CA key", &p->typed, e))

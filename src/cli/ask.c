@@ -21,7 +21,9 @@ enum status ask_overwrite(const char *path, bool force, struct error *e)
 
 static enum status from_file(const struct ask_password *a, struct buf *ret, struct error *e)
 {
-	return file_read_password(a->file, ret, e);
+	if (file_read_password(a->file, ret, e))
+		return e->status;
+	return ret->n ? ST_OK : error_set(e, ST_INVALID, "the password in %s is empty", a->file);
 }
 
 static enum status nobody(const struct ask_password *a, struct error *e)
