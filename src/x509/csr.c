@@ -136,7 +136,11 @@ enum status csr_parse(struct slice in, bool der_too, struct csr *ret, struct err
 			return error_set(e, ST_INVALID, "does not contain a PEM encoded certificate request");
 		return e->status;
 	}
-	return parse_der(buf_slice(&block.der), ret, e);
+	/* The label decides nothing, but tells what was given by mistake. */
+	enum status st = parse_der(buf_slice(&block.der), ret, e);
+	if (st == ST_INVALID && !strstr(block.label, "CERTIFICATE REQUEST"))
+		return error_set(e, ST_INVALID, "holds %s, not a certificate request", block.label);
+	return st;
 }
 
 enum status csr_verify(const struct csr *c, struct error *e)
