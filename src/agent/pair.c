@@ -281,6 +281,7 @@ static void note_failure(struct turn *t, const struct ladder_verdict *v, const s
 {
 	t->attempt = (struct pair_attempt){ .end = v->rung,
 		                            .answer = *a,
+		                            .asking = ca != NULL,
 		                            .retry_after_s = ca ? ca->answer.retry_after_s : -1,
 		                            .ca_said_no = ca && ca->answer.from_ca };
 }

@@ -66,6 +66,7 @@ struct pair_attempt {
 	enum ladder_rung end;        /* LADDER_LATER or LADDER_END where it failed */
 	struct ladder_answer answer; /* of the last call */
 	int64_t retry_after_s;       /* < 0: not said */
+	bool asking;                 /* it was the asking that failed, not what comes before or after it */
 	bool ca_said_no;             /* the error's text is the CA's own message */
 };
 

@@ -305,7 +305,7 @@ static enum status tell_failure(const struct renewal *r, const struct turn *t, s
 {
 	size_t n;
 	if (!t->attempt.ca_said_no)
-		return t->tx ? error_wrap(e, "%s", r->doing) : e->status;
+		return t->attempt.asking ? error_wrap(e, "%s", r->doing) : e->status;
 	n = strlen(e->text);
 	if (!r->inv->debug)
 		snprintf(e->text + n, sizeof e->text - n, "\nRe-run with STEPDEBUG=1 for more info.");
