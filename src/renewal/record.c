@@ -138,10 +138,10 @@ static enum status read_word(const json_t *v, const char *const *words, int n, i
 static enum status read_hex(const json_t *v, uint8_t *out, size_t n, struct error *e)
 {
 	AUTO(buf_done) struct buf bytes = BUF_INIT(n);
+	if (jsonio_text(v).n != 2 * n)
+		return error_set(e, ST_INVALID, "not %zu hexadecimal digits", 2 * n);
 	if (hex_decode(&bytes, jsonio_text(v), e))
 		return e->status;
-	if (bytes.n != n)
-		return error_set(e, ST_INVALID, "not %zu hexadecimal digits", 2 * n);
 	memcpy(out, bytes.p, n);
 	return ST_OK;
 }
