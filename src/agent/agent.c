@@ -112,14 +112,22 @@ static const char *left(struct wall due, struct wall now, char out[DURATION_TEXT
 	return duration_format_s(due.s > now.s ? (due.s - now.s) * DURATION_S : 0, out);
 }
 
+/* When to look at a pair again: at the plan's time, or when something that is owed may be tried. */
+static struct wall wake_of(const struct pair_conf *c, const struct record *r, const struct plan *plan)
+{
+	struct wall owed;
+	if (!c->deploy || !c->deploy->n)
+		return plan->wake;
+	struct owed_hooks hooks = deploy_hooks(c->deploy);
+	return owed_wake(r, &hooks, &owed) && owed.s < plan->wake.s ? owed : plan->wake;
+}
+
 /* What a pair looks like from outside: no lock, no key. */
 struct look {
 	struct pair_cert cert;
 	char name[256]; /* common name */
-	struct record record;
 	struct plan plan;
 	struct wall now, wake;
-	bool deploy_due;
 };
 
 static enum status look(const struct agent_pair *p, struct look *ret, struct error *e)
@@ -127,6 +135,7 @@ static enum status look(const struct agent_pair *p, struct look *ret, struct err
 	const struct pair_conf *c = p->conf;
 	AUTO(chain_done) struct chain chain = { 0 };
 	const char *path;
+	struct record record = RECORD_NONE;
 	struct recordfile file;
 	struct error ignored = ERROR_INIT;
 	enum status st = pair_load_chain(c, &chain, &path, e);
@@ -138,19 +147,11 @@ static enum status look(const struct agent_pair *p, struct look *ret, struct err
 	ret->now = now.wall;
 	snprintf(ret->name, sizeof ret->name, "%s", f->common_name);
 	if (p->memory)
-		ret->record = *p->memory;
-	else if (recordfile_load(c->crt, c->state_dir, &file, &ret->record, &ignored))
-		ret->record = RECORD_NONE; /* the turn tells why */
-	plan_next(&c->rule, &ret->cert, &now, &ret->record, &ret->plan);
-	ret->wake = ret->plan.wake;
-	struct owed_hooks hooks = c->deploy ? deploy_hooks(c->deploy) : (struct owed_hooks){ 0 };
-	struct wall owed;
-	ret->deploy_due = false;
-	if (hooks.n && owed_wake(&ret->record, &hooks, &owed)) {
-		ret->deploy_due = owed.s <= now.wall.s;
-		if (owed.s < ret->wake.s)
-			ret->wake = owed;
-	}
+		record = *p->memory;
+	else if (recordfile_load(c->crt, c->state_dir, &file, &record, &ignored))
+		record = RECORD_NONE; /* the turn tells why */
+	plan_next(&c->rule, &ret->cert, &now, &record, &ret->plan);
+	ret->wake = wake_of(c, &record, &ret->plan);
 	return ST_OK;
 }
 
@@ -213,36 +214,66 @@ static void keep_in_memory(struct agent_pair *p, const struct turn *t)
 		*p->memory = t->record;
 }
 
-enum deed { DEED_NONE, DEED_RENEWED, DEED_FAILED };
+static void say_renewed(struct agent *a, const struct turn *t, const struct plan *plan, struct wall now)
+{
+	char in[DURATION_TEXT];
+	voice_say(a->voice, VOICE_INFO, "%s certificate %s, next in %s", cert_facts(t->chain.v[0])->common_name,
+	          t->conf->rekey ? "rekeyed" : "renewed", left(plan->due, now, in));
+}
+
+static void say_adopted(struct agent *a, struct agent_pair *p, const char *name, const struct pair_cert *cert,
+                        const struct plan *plan, struct wall now)
+{
+	char in[DURATION_TEXT];
+	if (p->serial[0] && strcmp(p->serial, cert->serial) != 0)
+		voice_say(a->voice, VOICE_INFO, "%s certificate was renewed by another process, next in %s", name,
+		          left(plan->due, now, in));
+	snprintf(p->serial, sizeof p->serial, "%s", cert->serial);
+}
+
+/* The attempt, and what it makes of the plan. */
+static void attempt(struct agent *a, struct agent_pair *p, struct turn *t, struct plan *plan)
+{
+	char in[DURATION_TEXT];
+	bool renewed = renew(a, t);
+	struct plan_now now = pair_now(p->conf);
+	plan_next(&p->conf->rule, &t->cert, &now, &t->record, plan);
+	plan->changed = true;
+	if (renewed)
+		say_renewed(a, t, plan, now.wall);
+	else
+		voice_say(a->voice, VOICE_INFO, "next attempt in %s", left(plan->due, now.wall, in));
+	snprintf(p->serial, sizeof p->serial, "%s", t->cert.serial);
+}
 
 /* A turn's work under the pair's lock; everything is read and decided anew there. */
-static enum deed work(struct agent *a, struct agent_pair *p, struct turn *t, bool force)
+static void work(struct agent *a, struct agent_pair *p, struct turn *t, bool force)
 {
 	struct plan_now now = pair_now(p->conf);
 	struct plan plan;
 	struct error e = ERROR_INIT;
-	enum deed deed = DEED_NONE;
 	plan_next(&p->conf->rule, &t->cert, &now, &t->record, &plan);
+	say_clock(a, p, &plan, now.wall);
 	say_first(a, p, &plan, now.wall);
+	say_adopted(a, p, cert_facts(t->chain.v[0])->common_name, &t->cert, &plan, now.wall);
 	say_left(a, t, &plan, now.wall);
+	bool changed = plan.changed || plan.left != PLAN_LEFT_NONE;
 	if (force || plan.step == PLAN_RENEW)
-		deed = renew(a, t) ? DEED_RENEWED : DEED_FAILED;
-	else if (plan.changed || plan.left != PLAN_LEFT_NONE)
+		attempt(a, p, t, &plan);
+	if (changed || plan.changed)
 		turn_remember(t);
-	if (deed == DEED_RENEWED)
-		snprintf(p->serial, sizeof p->serial, "%s", t->cert.serial);
 	st_ignore(turn_deploy(t, &e), "each failure was told, and is owed");
-	return deed;
+	p->wake = wake_of(p->conf, &t->record, &plan);
 }
 
-static enum status take_turn(struct agent *a, struct agent_pair *p, bool force, enum deed *ret, struct error *e)
+static enum status take_turn(struct agent *a, struct agent_pair *p, bool force, struct error *e)
 {
 	struct turn t;
 	enum status st = turn_open(p->conf, false, &t, e);
 	if (!st) {
 		if (p->memory)
 			t.record = *p->memory;
-		*ret = work(a, p, &t, force);
+		work(a, p, &t, force);
 		keep_in_memory(p, &t);
 	}
 	turn_done(&t);
@@ -250,56 +281,27 @@ static enum status take_turn(struct agent *a, struct agent_pair *p, bool force, 
 	return st;
 }
 
-static void say_next(struct agent *a, struct agent_pair *p, const struct look *l, enum deed deed)
+/* Is there anything to do that needs the lock and the key? */
+static bool needs_turn(const struct look *l)
 {
-	char in[DURATION_TEXT];
-	bool adopted = p->started && strcmp(p->serial, l->cert.serial) != 0;
-	const char *verb = p->conf->rekey ? "rekeyed" : "renewed";
-	left(l->plan.due, l->now, in);
-	if (deed == DEED_RENEWED)
-		voice_say(a->voice, VOICE_INFO, "%s certificate %s, next in %s", l->name, verb, in);
-	else if (deed == DEED_FAILED)
-		voice_say(a->voice, VOICE_INFO, "next attempt in %s", in);
-	else if (adopted)
-		voice_say(a->voice, VOICE_INFO, "%s certificate was renewed by another process, next in %s", l->name,
-		          in);
-	snprintf(p->serial, sizeof p->serial, "%s", l->cert.serial);
-}
-
-/* Read anew, tell what is next, and sleep until then. */
-static void reschedule(struct agent *a, struct agent_pair *p, enum deed deed)
-{
-	struct look l;
-	struct error e = ERROR_INIT;
-	if (look(p, &l, &e)) {
-		say_trouble(a, p, e.text);
-		p->wake = soon(UNREADABLE_S);
-		return;
-	}
-	p->trouble[0] = '\0';
-	say_clock(a, p, &l.plan, l.now);
-	say_next(a, p, &l, deed);
-	p->wake = l.wake;
+	return l->plan.step == PLAN_RENEW || l->plan.changed || l->plan.left != PLAN_LEFT_NONE || l->wake.s <= l->now.s;
 }
 
 static void step(struct agent *a, struct agent_pair *p, bool force)
 {
 	struct look l;
 	struct error e = ERROR_INIT;
-	enum deed deed = DEED_NONE;
 	enum status st = look(p, &l, &e);
-	if (!st && !force && l.plan.step != PLAN_RENEW && !l.plan.changed && !l.deploy_due &&
-	    l.plan.left == PLAN_LEFT_NONE) {
+	if (!st && (force || needs_turn(&l))) {
+		st = take_turn(a, p, force, &e);
+	} else if (!st) {
 		say_clock(a, p, &l.plan, l.now);
 		say_first(a, p, &l.plan, l.now);
-		say_next(a, p, &l, deed);
+		say_adopted(a, p, l.name, &l.cert, &l.plan, l.now);
 		p->wake = l.wake;
-		return;
 	}
-	if (!st)
-		st = take_turn(a, p, force, &deed, &e);
 	if (!st) {
-		reschedule(a, p, deed);
+		p->trouble[0] = '\0';
 		return;
 	}
 	if (st != ST_AGAIN)
