@@ -130,18 +130,21 @@ static enum status generate_password(struct invocation *inv, struct buf *ret, st
 	return buf_check(ret, e);
 }
 
+static enum status password_from(const char *path, struct buf *ret, struct error *e)
+{
+	if (file_read_password(path, ret, e))
+		return e->status;
+	return ret->n ? ST_OK : error_set(e, ST_INVALID, "the password in %s is empty", path);
+}
+
 static enum status ask_passwords(struct invocation *inv, const struct ca_init_args *o, struct answers *a,
                                  struct error *e)
 {
 	if (opt_is_set(o->provisioner_password_file) &&
-	    file_read_password(o->provisioner_password_file, &a->provisioner_password, e))
+	    password_from(o->provisioner_password_file, &a->provisioner_password, e))
 		return e->status;
-	if (opt_is_set(o->password_file)) {
-		if (file_read_password(o->password_file, &a->password, e))
-			return e->status;
-		return a->password.n ? ST_OK
-		                     : error_set(e, ST_INVALID, "the password in %s is empty", o->password_file);
-	}
+	if (opt_is_set(o->password_file))
+		return password_from(o->password_file, &a->password, e);
 	if (!term_interactive())
 		return error_set(e, ST_MISSING, "there is no terminal to ask for a password: use '--password-file'");
 	if (term_password(
