@@ -274,8 +274,10 @@ enum status target_prepare(struct target *t, const struct target_owner *o, struc
 	if (!st)
 		return dress_temp(t, e);
 	int os = e->os;
-	if (target_falls_back(t, os))
+	if (target_falls_back(t, os)) {
+		*e = ERROR_INIT; /* who keeps it must not take it for one of ours */
 		return ST_OK;
+	}
 	if (!rename_cannot(os))
 		return st;
 	char why[128];
