@@ -11,7 +11,7 @@
 
 struct due_args {
 	const char *expires_in, *roots, *servername, *key, *password_file;
-	bool bundle, verbose;
+	bool bundle, verbose, exec_condition;
 };
 
 static const struct opt opts[] = {
@@ -24,6 +24,9 @@ static const struct opt opts[] = {
 	        .help = "Due also where this private key is not the certificate's"),
 	OPT_STR(struct due_args, password_file, .name = "password-file", .arg = "<file>", .flags = OPT_FILE,
 	        .help = "The password of an encrypted `--key`"),
+	OPT_FLAG(struct due_args, exec_condition, .name = "exec-condition",
+	         .help = "Answer 255 in place of 2 where there is no such file: systemd takes 1 to 254 of an "
+	                 "ExecCondition for nothing to do"),
 	OPT_FLAG(struct due_args, verbose, .name = "verbose", .letter = 'v', .help = "Say the answer in words"),
 	OPT_STR(struct due_args, roots, .name = "roots", .arg = "<file>", .flags = OPT_FILE,
 	        .help = "Verify a server by the roots in this file, folder or comma-separated list of files"),
@@ -50,7 +53,7 @@ static enum status load(struct invocation *inv, const char *name, struct chain *
 	const struct cert_server how = { .roots = a->roots, .servername = a->servername, .facts_only = true };
 	struct stat info;
 	if (strcmp(name, "-") != 0 && !cert_is_url(name) && stat(name, &info) && errno == ENOENT) {
-		inv->exit_code = NO_FILE;
+		inv->exit_code = a->exec_condition ? FAILED : NO_FILE;
 		return error_os(e, errno, "stat %s", name);
 	}
 	return cert_chain_read(inv, name, &how, a->bundle, ret, e);
@@ -132,16 +135,16 @@ const struct command cmd_certificate_needs_renewal = {
 		"Answers by its exit status, for timers and scripts. A percentage counts what is used, a duration what "
 		"remains. An expired certificate is due, one that is not valid yet is not.\n\nDue is also a "
 		"certificate whose last renewal was interrupted between its files, or still owes a command or signal "
-	        "that has failed, whatever its "
+		"that has failed, whatever its "
 		"age: the next `step ca renew` completes it.",
 	.positionals = pos,
 	.pos_min = 1,
 	.pos_max = 1,
 	.opts = opts,
 	.args_size = sizeof(struct due_args),
-	.exit_codes =
-		"0: it needs renewal. 1: it does not (also: an option that does not exist). 2: there is no such file. "
-		"255: anything else.",
+	.exit_codes = "0: it needs renewal. 1: it does not (also: an option that does not exist). 2: there is no such "
+	              "file (255 "
+		      "with `--exec-condition`). 255: anything else.",
 	.error_exit = FAILED,
 	.examples = examples,
 	.run = run,
