@@ -43,8 +43,8 @@ class Renaming:
 
     def reset(self, files, folders, written):
         """written: the files that the command is about."""
+        self.close()
         top = self.world.top
-        shutil.rmtree(top, True)
         for folder in ["", *folders]:
             os.makedirs(os.path.join(top, folder), 0o700, exist_ok=True)
         os.chmod(top, 0o755)
@@ -74,8 +74,6 @@ class NoRight(Renaming):
             self.prefix = ["setpriv", f"--reuid={USER}", f"--regid={USER}", "--clear-groups"]
 
     def reset(self, files, folders, written):
-        if os.geteuid():
-            subprocess.run(["chmod", "-R", "u+w", self.world.top], stderr=subprocess.DEVNULL)
         super().reset(files, folders, written)
         top, root = self.world.top, os.geteuid() == 0
         for folder, _, names in os.walk(top):
@@ -85,6 +83,11 @@ class NoRight(Renaming):
                 for name in names:
                     os.chown(os.path.join(folder, name), USER, USER)
             os.chmod(folder, (0o755 if root else 0o555) if closed else 0o755)
+
+    def close(self):
+        if os.geteuid() and os.path.exists(self.world.top):
+            subprocess.run(["chmod", "-R", "u+w", self.world.top], check=True)
+        super().close()
 
 
 class Mounted(Renaming):
@@ -98,7 +101,6 @@ class Mounted(Renaming):
         self.mounted = []
 
     def reset(self, files, folders, written):
-        self.close()
         super().reset(files, folders, written)
         for name in written:
             path = os.path.join(self.world.top, name)
@@ -110,7 +112,7 @@ class Mounted(Renaming):
         for path in getattr(self, "mounted", []):
             subprocess.run(["umount", path], check=True)
         self.mounted = []
-        shutil.rmtree(self.world.top, True)
+        super().close()
 
 
 # --- scenes: a command, and what must be true of its files ---
