@@ -262,7 +262,7 @@ static void work(struct agent *a, struct agent_pair *p, struct turn *t, bool for
 		attempt(a, p, t, &plan);
 	if (changed || plan.changed)
 		turn_remember(t);
-	st_ignore(turn_deploy(t, &e), "each failure was told, and is owed");
+	st_ignore(turn_deploy(t, force, &e), "each failure was told, and is owed");
 	p->wake = wake_of(p->conf, &t->record, &plan);
 }
 

@@ -491,7 +491,7 @@ static void run_one(struct turn *t, size_t i)
 	}
 }
 
-enum status turn_deploy(struct turn *t, struct error *e)
+enum status turn_deploy(struct turn *t, bool hurry, struct error *e)
 {
 	const struct pair_conf *c = t->conf;
 	size_t given_up = 0, i;
@@ -501,11 +501,14 @@ enum status turn_deploy(struct turn *t, struct error *e)
 	t->failed_hooks = 0;
 	if (owed_review(&t->record, &hooks, clock_wall(&clock_system), &given_up))
 		turn_remember(t);
+	if (hurry)
+		owed_hurry(&t->record, &hooks, clock_wall(&clock_system));
 	if (given_up)
 		voice_say(c->voice, VOICE_ERROR, "%zu command(s) that never succeeded for %s are given up", given_up,
 		          pair_out(c));
-	/* Each at most once a turn: one that has failed is due later. */
-	for (size_t n = 0; n < 2 * hooks.n && owed_due(&t->record, &hooks, clock_wall(&clock_system), &i); n++)
+	/* Each once a turn, even where the others took so long that one which has failed is due again. */
+	for (unsigned ran = 0; owed_due(&t->record, &hooks, clock_wall(&clock_system), &i) && !(ran & 1u << i);
+	     ran |= 1u << i)
 		run_one(t, i);
 	if (!t->failed_hooks)
 		return ST_OK;

@@ -100,9 +100,9 @@ MUST_USE enum status turn_renew(struct turn *t, struct error *e);
 /* Writes a failed attempt down; failure hooks are owed where it is news. Returns whether it is. */
 bool turn_failed(struct turn *t, const struct error *why);
 
-/* Runs what is owed and due. ST_OK: nothing that was tried failed. Otherwise t->deploy_error, t->hook_end and
+/* Runs what is owed and due; hurry: due or not. ST_OK: nothing that was tried failed. Otherwise t->deploy_error, t->hook_end and
  * t->failed_hooks tell; each failure has been told. */
-MUST_USE enum status turn_deploy(struct turn *t, struct error *e);
+MUST_USE enum status turn_deploy(struct turn *t, bool hurry, struct error *e);
 
 /* Stores t->record where it can be. Failure is told, not returned: the pair on disk is what counts. */
 void turn_remember(struct turn *t);

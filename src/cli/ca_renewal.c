@@ -329,7 +329,7 @@ static enum status renew_now(const struct renewal *r, struct turn *t, enum outco
 	}
 	*ret = outcome_of_failure(t);
 	turn_failed(t, e);
-	st_ignore(turn_deploy(t, &hook_error), "the renewal's own error is the one to tell");
+	st_ignore(turn_deploy(t, true, &hook_error), "the renewal's own error is the one to tell");
 	return tell_failure(r, t, e);
 }
 
@@ -337,7 +337,7 @@ static enum status renew_now(const struct renewal *r, struct turn *t, enum outco
 static enum status follow_up(const struct renewal *r, struct turn *t, enum outcome *ret, struct error *e)
 {
 	struct process_end how;
-	if (!turn_deploy(t, e))
+	if (!turn_deploy(t, true, e))
 		return ST_OK;
 	*ret = HOOK_OWED;
 	how = t->hook_end.how;

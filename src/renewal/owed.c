@@ -227,6 +227,15 @@ bool owed_review(struct record *r, const struct owed_hooks *h, struct wall now, 
 
 /* --- running --- */
 
+void owed_hurry(struct record *r, const struct owed_hooks *h, struct wall now)
+{
+	for (size_t i = 0; i < h->n; i++) {
+		struct owed *o = entry(r, &h->v[i].id);
+		if (o && o->next.s > now.s)
+			o->next = now;
+	}
+}
+
 bool owed_due(const struct record *r, const struct owed_hooks *h, struct wall now, size_t *ret)
 {
 	for (int probe = 0; probe <= 1; probe++)

@@ -62,6 +62,10 @@ void owed_ran(struct record *r, const struct owed_hooks *h, size_t i, const char
 /* When to look again; false where none of h is owed. */
 bool owed_wake(const struct record *r, const struct owed_hooks *h, struct wall *ret);
 
+/* A person (or a timer) wants it now: the retries' times do not count. Entries of hooks that are not h's stay as they
+ * are. */
+void owed_hurry(struct record *r, const struct owed_hooks *h, struct wall now);
+
 /* Entries without a hook of ours, as a unit keeps them for what systemd runs (ExecStartPost): owed from now until the
  * certificate ends, and crossed off. owed_mark keeps the count of an entry that is there. */
 void owed_mark(struct record *r, const struct owed_id *id, enum owed_event ev, const struct pair_cert *c,

@@ -430,6 +430,27 @@ static void ids_tell_commands_apart(void **state)
 	assert_memory_equal(ids[0].b, known, sizeof known);
 }
 
+static void hurry_overrides_the_times_of_our_hooks_only(void **state)
+{
+	(void)state;
+	struct bench b;
+	bench_new(&b);
+	owed_raise(&b.r, &b.h, OWED_RENEWED, &cert, at(0));
+	struct owed_id other = id_of(99);
+	owed_mark(&b.r, &other, OWED_RENEWED, &cert, at(0));
+	owed_ran(&b.r, &b.h, RELOAD, "no", at(0), HALF);
+	owed_ran(&b.r, &b.h, NOTIFY, NULL, at(0), HALF);
+	owed_ran(&b.r, &b.h, PROBE, NULL, at(0), HALF);
+	assert_int_equal(due(&b, 1), -1);
+	struct owed_hooks none = { 0 };
+	owed_hurry(&b.r, &none, at(1));
+	assert_int_equal(due(&b, 1), -1);
+	owed_hurry(&b.r, &b.h, at(1));
+	assert_int_equal(due(&b, 1), RELOAD);
+	assert_int_equal(owed_find(&b.r, &b.v[RELOAD].id)->attempts, 1);
+	assert_non_null(owed_find(&b.r, &other));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -448,6 +469,7 @@ int main(void)
 		cmocka_unit_test(clock_that_ran_ahead_delays_nothing),
 		cmocka_unit_test(record_has_room_for_ours),
 		cmocka_unit_test(ids_tell_commands_apart),
+		cmocka_unit_test(hurry_overrides_the_times_of_our_hooks_only),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
