@@ -33,7 +33,7 @@ static int64_t soon(const struct retry_case *c, uint64_t chance)
 	if (c->left_s > 0)
 		s = arith_min(s, c->left_s / 8);
 	s = arith_min(s, most * 4 / 5);
-	int64_t least = arith_clamp(c->validity_s / 60, 1, RETRY_LEAST_S);
+	int64_t least = arith_clamp(c->validity_s / 30, 1, RETRY_LEAST_S);
 	if (s < least)
 		s = least;
 	if (c->retry_after_s <= s)

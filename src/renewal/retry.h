@@ -2,7 +2,7 @@
  *
  * SOON    a minute, doubled with each failure, at most an hour and an eighth of the life that is left; never more than
  *         five minutes while less than a tenth of it is left. After the end at most a tenth of the validity, within a
- *         minute and five. At least a sixtieth of the validity, within 1 s and 10 s. Retry-After moves it later, up to
+ *         minute and five. At least a thirtieth of the validity, within 1 s and 10 s. Retry-After moves it later, up to
  *         half of the way to the last tenth, and in that to five minutes.
  * SELDOM  a 24th of the validity, within a minute and 15; doubled, at most an hour: the CA has refused.
  * All are spread by a quarter to either side; what the CA said, only to the later one. */

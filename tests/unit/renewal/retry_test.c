@@ -45,7 +45,7 @@ static void table(void **state)
 		{ RETRY_SOON, 9, DAY, -900 * DAY, NEVER, 180, 240, 300 },
 		/* five minutes, with the backdate six */
 		{ RETRY_SOON, 1, 360, 120, NEVER, 12, 16, 19 },
-		{ RETRY_SOON, 4, 360, 36, NEVER, 5, 7, 8 },
+		{ RETRY_SOON, 4, 360, 36, NEVER, 8, 11, 13 },
 		{ RETRY_SOON, 4, 360, -1, NEVER, 36, 48, 60 },
 		{ RETRY_SOON, 1, 20, 10, NEVER, 1, 1, 1 },
 		{ RETRY_SOON, 1, 0, 0, NEVER, 36, 48, 60 },
