@@ -139,6 +139,8 @@ static enum status open_files(struct turn *t, bool wait, struct error *e)
 		*e = t->files_error;
 		return st;
 	}
+	if (!st)
+		t->files_error = ERROR_INIT; /* of a lock that was not to be had at once */
 	if (!st && t->recovered)
 		voice_say(c->voice, VOICE_INFO, "An interrupted run for %s was completed first.", c->crt);
 	if (!st && filetx_note(t->tx))

@@ -364,7 +364,7 @@ static enum status once(const struct renewal *r, struct turn *t, enum outcome *r
 	return st ? st : follow_up(r, t, ret, e);
 }
 
-static enum status print_json(const struct renewal *r, const struct turn *t, enum outcome o, const struct error *e)
+static enum status print_json(const struct renewal *r, const struct turn *t, enum outcome o, const char *why)
 {
 	struct error je = ERROR_INIT;
 	char from[WALL_TEXT], until[WALL_TEXT];
@@ -377,8 +377,8 @@ static enum status print_json(const struct renewal *r, const struct turn *t, enu
 	                      "certificate", pair_out(&r->conf), "serial", c->serial, "notBefore",
 	                      wall_rfc3339(c->not_before, from), "notAfter", wall_rfc3339(c->not_after, until), "owed",
 	                      (json_int_t)owed);
-	if (j && e->text[0])
-		json_object_set_new(j, "error", json_string(e->text));
+	if (j && why[0])
+		json_object_set_new(j, "error", json_string(why));
 	enum status st = jsonio_format(j, &r->inv->out, &je);
 	buf_addc(&r->inv->out, '\n');
 	return st;
@@ -402,7 +402,7 @@ static enum status run_once(struct renewal *r, struct error *e)
 	if (!st)
 		st = once(r, &t, &o, e);
 	if (r->flags->json)
-		st_ignore(print_json(r, &t, o, e), "the run counts, not the report");
+		st_ignore(print_json(r, &t, o, st ? e->text : ""), "the run counts, not the report");
 	if (r->flags->detailed_exit_code)
 		r->inv->exit_code = outcomes[o].detailed_exit;
 	if (o == HOOK_OWED)

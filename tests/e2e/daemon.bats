@@ -1,0 +1,512 @@
+# Renewal that looks after itself: `step ca renew --daemon`, what follows a renewal, and what is owed. Certificates live
+# for seconds here; every wait is for a line or a file.
+
+bats_require_minimum_version 1.5.0
+load lib
+load ca
+
+setup_file() {
+	ca_init "$BATS_FILE_TMPDIR/ca"
+	ca_json '.authority.claims = {"minTLSCertDuration": "1s", "defaultTLSCertDuration": "24h", "maxTLSCertDuration": "48h"}
+		| .authority.backdate = "0s"'
+	ca_start
+	# restarts stay at this port
+	ca_json ".address = \"127.0.0.1:$CA_PORT\""
+}
+
+teardown_file() {
+	ca_stop
+}
+
+setup() {
+	cd "$BATS_TEST_TMPDIR"
+	unset STEP_NON_INTERACTIVE
+	[ -n "$CA_PID" ] && kill -0 "$CA_PID" 2>/dev/null || ca_start
+}
+
+teardown() {
+	local pid
+	for pid in $(cat pids 2>/dev/null); do
+		kill "$pid" 2>/dev/null && wait "$pid" 2>/dev/null || true
+	done
+}
+
+# daemon [renew|rekey] FLAGS...: in the background; its log in `log` (both channels) and its number in $DAEMON.
+daemon() {
+	step ca "$1" --daemon "${@:2}" >log.out 2>log.err 3>&- &
+	DAEMON=$!
+	echo "$DAEMON" >>pids
+	ca_wait 'grep -q "first renewal in" log.out || ! kill -0 $DAEMON 2>/dev/null'
+	grep -q "first renewal in" log.out || { cat log.err >&2; return 1; }
+}
+
+# says N REGEX [FILE]: the log has at least N such lines, sooner or later
+says() {
+	ca_wait "[ \"\$(grep -Ec -- '$2' ${3:-log.out})\" -ge $1 ]" || { cat log.out log.err >&2; return 1; }
+}
+
+daemon_ends() {
+	local ended=0
+	kill "-${1:-TERM}" "$DAEMON"
+	wait "$DAEMON" || ended=$?
+	[ "$ended" -eq 0 ]
+}
+
+date_re='[0-9]{4}/[0-9]{2}/[0-9]{2} [0-9]{2}:[0-9]{2}:[0-9]{2}'
+
+# A process that writes a line into `hups` for each SIGHUP; its number in $1.
+hup_counter() {
+	python3 - "$1" 3>&- <<'PY' &
+import os, signal, sys
+signal.signal(signal.SIGHUP, lambda *a: open("hups", "a").write("%d\n" % os.getpid()))
+open(sys.argv[1] + ".new", "w").write("%d\n" % os.getpid())
+os.rename(sys.argv[1] + ".new", sys.argv[1])
+while True:
+    signal.pause()
+PY
+	echo $! >>pids
+	ca_wait "[ \"\$(cat $1 2>/dev/null)\" = $! ]"
+}
+
+# openssl s_server with a pair, on a port of its own ($SERVER_PORT, chosen once)
+serve() {
+	[ -n "${SERVER_PORT:-}" ] || SERVER_PORT=$(python3 -c 'import socket; s = socket.create_server(("127.0.0.1", 0)); print(s.getsockname()[1])')
+	openssl s_server -accept "127.0.0.1:$SERVER_PORT" -cert "$1.crt" -key "$1.key" -quiet </dev/null >/dev/null 2>&1 3>&- &
+	SERVER=$!
+	echo "$SERVER" >>pids
+	ca_wait "openssl s_client -connect 127.0.0.1:$SERVER_PORT </dev/null >/dev/null 2>&1"
+}
+
+@test "the daemon renews at two thirds of the life, again and again, and ends cleanly" {
+	issue a.local --not-after 6s
+	first=$(serial a.local.crt)
+	daemon renew a.local.crt a.local.key
+	grep -Eqx "INFO: $date_re first renewal in [34]s" log.out
+	says 2 "^INFO: $date_re a.local certificate renewed, next in [34]s$"
+	[ "$first" != "$(serial a.local.crt)" ]
+	pair_fits a.local.crt a.local.key
+	daemon_ends TERM
+	[ ! -s log.err ]
+	# two renewals cannot come faster than two thirds of six seconds apart, less the jitter
+	[ "$(grep -c renewed log.out)" -le 3 ]
+}
+
+@test "SIGHUP renews now, SIGUSR1 is ignored, SIGINT ends it" {
+	issue b.local
+	first=$(serial b.local.crt)
+	daemon renew b.local.crt b.local.key
+	grep -Eqx "INFO: $date_re first renewal in 1[456]h[0-9]+m[0-9]+s" log.out
+	kill -USR1 "$DAEMON"
+	kill -HUP "$DAEMON"
+	says 1 "^INFO: $date_re b.local certificate renewed, next in 1[456]h[0-9]+m[0-9]+s$"
+	[ "$first" != "$(serial b.local.crt)" ]
+	daemon_ends INT
+}
+
+@test "the jitter is drawn once and kept over a restart" {
+	issue c.local
+	daemon renew c.local.crt c.local.key
+	ca_wait '[ -s .c.local.crt.state ]'
+	due=$(jq -r .due .c.local.crt.state)
+	daemon_ends
+	for _ in 1 2 3; do
+		daemon renew c.local.crt c.local.key
+		daemon_ends
+		[ "$due" = "$(jq -r .due .c.local.crt.state)" ]
+	done
+	[ "$(stat -c %a .c.local.crt.state)" = 600 ]
+}
+
+@test "a CA that is away is told and waited for" {
+	issue d.local --not-after 30s
+	first=$(serial d.local.crt)
+	daemon renew d.local.crt d.local.key
+	ca_stop
+	kill -HUP "$DAEMON"
+	says 1 "^ERROR: $date_re error renewing certificate: client POST https://localhost:$CA_PORT/renew failed: dial tcp .*: connect: connection refused$" log.err
+	says 1 "^INFO: $date_re next attempt in [0-9]+s$"
+	kill -0 "$DAEMON"
+	[ "$first" = "$(serial d.local.crt)" ]
+	ca_start
+	says 1 "d.local certificate renewed, next in"
+	[ "$first" != "$(serial d.local.crt)" ]
+	daemon_ends
+}
+
+@test "the CA's refusal does not end the daemon, and the help is told once" {
+	issue e.local
+	daemon renew --exec-failure "sh -c 'echo \"\$STEP_HOOK_EVENT: \$STEP_HOOK_ERROR\" >>failures'" e.local.crt e.local.key
+	step ca revoke --cert e.local.crt --key e.local.key
+	kill -HUP "$DAEMON"
+	says 1 "^ERROR: .*error renewing certificate: The request lacked necessary authorization" log.err
+	says 1 "next attempt in [0-9]+m"
+	kill -HUP "$DAEMON"
+	says 2 "error renewing certificate: The request lacked" log.err
+	[ "$(grep -c "step ca certificate --force e.local e.local.crt e.local.key" log.err)" -eq 1 ]
+	ca_wait '[ -s failures ]'
+	grep -q "^failed: The request lacked necessary authorization" failures
+	daemon_ends
+	[ "$(wc -l <failures)" -eq 1 ]
+	# and it is remembered
+	daemon renew e.local.crt e.local.key
+	grep -Eq "first renewal in [0-9]+m" log.out
+	daemon_ends
+}
+
+@test "commands understand quotes, know the certificate, and not our secrets" {
+	issue f.local --san f.local --san other.local
+	export STEP_TOKEN=hunter2 STEP_P12_PASSWORD_FILE=/hunter2 NOTIFY_SOCKET=
+	run --separate-stderr step ca renew --force f.local.crt f.local.key \
+		--exec "sh -c 'env >env; printf \"%s|\" \"\$@\" >words' sh 'two words' \"it's\" a\\ b '' \$HOME"
+	unset STEP_TOKEN STEP_P12_PASSWORD_FILE NOTIFY_SOCKET
+	[ "$status" -eq 0 ]
+	[ "$stderr" = "Your certificate has been saved in f.local.crt." ]
+	[ "$(cat words)" = "two words|it's|a b||\$HOME|" ]
+	refute grep -q hunter2 env
+	grep -qx "STEP_HOOK_CERT_FILE=$PWD/f.local.crt" env
+	grep -qx "STEP_HOOK_KEY_FILE=$PWD/f.local.key" env
+	grep -qx "STEP_HOOK_EVENT=renewed" env
+	grep -qx "STEP_HOOK_ATTEMPT=1" env
+	grep -qx "STEP_HOOK_COMMON_NAME=f.local" env
+	grep -qx "STEP_HOOK_SERIAL=$(step certificate inspect --format json f.local.crt | jq -r .serial_number)" env
+	grep -Eqx "STEP_HOOK_NOT_AFTER=[0-9-]+T[0-9:]+Z" env
+	grep -A1 "STEP_HOOK_NAMES=" env | grep -q other.local
+}
+
+@test "a command that fails is owed: twice in vain, then done, without a new certificate" {
+	issue g.local
+	printf '#!/bin/sh\necho try >>tries\necho "$STEP_HOOK_ATTEMPT" >>attempts\n[ -e ready ] || exit 3\n' >hook
+	chmod +x hook
+	step_run ca renew --force --exec "./hook" g.local.crt g.local.key
+	expect 3 "Your certificate has been saved in g.local.crt.
+exit status 3"
+	renewed=$(serial g.local.crt)
+	step certificate needs-renewal g.local.crt
+	step_run ca renew --force --exec "./hook" g.local.crt g.local.key
+	expect 3 "certificate not renewed: first what its last renewal still owes
+exit status 3"
+	step_run ca renew --force --detailed-exit-code --expires-in 1h --exec "./hook" g.local.crt g.local.key
+	expect 5
+	step certificate needs-renewal g.local.crt
+	touch ready
+	step_run ca renew --force --exec "./hook" g.local.crt g.local.key
+	expect 0
+	[ "$renewed" = "$(serial g.local.crt)" ]
+	[ "$(wc -l <tries)" -eq 4 ]
+	[ "$(tr '\n' ' ' <attempts)" = "1 2 3 4 " ]
+	step_run certificate needs-renewal g.local.crt
+	expect 1
+	step_run ca renew --force --exec "./hook" g.local.crt g.local.key
+	expect 0 "Your certificate has been saved in g.local.crt."
+	[ "$renewed" != "$(serial g.local.crt)" ]
+}
+
+@test "the daemon finishes what another process owes" {
+	issue h.local --not-after 60s
+	printf '#!/bin/sh\necho "hello from the hook"\n[ -e ready ]\n' >hook
+	chmod +x hook
+	step_run ca renew --force --exec ./hook h.local.crt h.local.key
+	expect 1
+	renewed=$(serial h.local.crt)
+	daemon renew --exec ./hook h.local.crt h.local.key
+	says 1 "^ERROR: $date_re exit status 1$" log.err
+	touch ready
+	says 2 "^INFO: $date_re ./hook: hello from the hook$"
+	ca_wait '! step certificate needs-renewal h.local.crt'
+	[ "$renewed" = "$(serial h.local.crt)" ]
+	daemon_ends
+}
+
+@test "a run that is killed in its command owes it" {
+	issue i.local
+	printf '#!/bin/sh\n[ -e ready ] && touch done && exit\ntouch started\nsleep 1000\n' >hook
+	chmod +x hook
+	(step ca renew --force --exec ./hook i.local.crt i.local.key & echo $! >pid; wait) >out 2>&1 3>&- &
+	ca_wait '[ -e started ]'
+	kill -9 "$(cat pid)"
+	pkill -f "^sleep 1000$" -s "$(pgrep -f '^/bin/sh ./hook$' | head -1)" || true
+	renewed=$(serial i.local.crt)
+	step certificate needs-renewal i.local.crt
+	touch ready
+	step_run ca renew --force --exec ./hook i.local.crt i.local.key
+	expect 0
+	[ -e done ]
+	[ "$renewed" = "$(serial i.local.crt)" ]
+}
+
+@test "a command beyond its time is killed with all that it started" {
+	issue j.local
+	step_run ca renew --force --exec-timeout 200ms --exec "sh -c 'sleep 1000 & echo \$! >child; wait'" j.local.crt j.local.key
+	expect 1 "Your certificate has been saved in j.local.crt.
+sh: killed after 200ms"
+	ca_wait '! kill -0 $(cat child) 2>/dev/null'
+}
+
+@test "exit statuses of commands are the peer's" {
+	issue k.local
+	nl=$'\n'
+	while IFS='|' read -r command want text; do
+		rm -f .k.local.crt.state
+		step_run ca renew --force --exec "$command" k.local.crt k.local.key
+		expect "$want" "Your certificate has been saved in k.local.crt.${text:+$nl$text}"
+	done <<-'ROWS'
+		true|0|
+		sh -c 'exit 7'|7|exit status 7
+		sh -c 'exit 255'|255|exit status 255
+	ROWS
+	rm -f .k.local.crt.state
+	step_run ca renew --force --exec "sh -c 'kill -9 \$\$'" k.local.crt k.local.key
+	expect 255 "Your certificate has been saved in k.local.crt.
+signal: killed"
+	rm -f .k.local.crt.state
+	step_run ca renew --force --exec nosuch k.local.crt k.local.key
+	expect 1 "Your certificate has been saved in k.local.crt.
+exec: \"nosuch\": executable file not found in \$PATH"
+	rm -f .k.local.crt.state
+	step_run ca renew --force --pid 999999999 k.local.crt k.local.key
+	expect 1 "Your certificate has been saved in k.local.crt.
+kill 999999999 with signal 1 failed: no such process"
+	rm -f .k.local.crt.state
+	step_run ca renew --force --exec "echo out" k.local.crt k.local.key
+	[ "$out" = out ]
+}
+
+@test "the pid file of a service that was restarted" {
+	need_cmd python3
+	issue l.local
+	hup_counter service.pid
+	old=$(cat service.pid)
+	daemon renew --pid-file service.pid l.local.crt l.local.key
+	kill -HUP "$DAEMON"
+	ca_wait "grep -qx $old hups"
+	kill "$old"
+	hup_counter service.pid
+	kill -HUP "$DAEMON"
+	ca_wait "grep -qx $(cat service.pid) hups"
+	[ ! -s log.err ]
+	# gone altogether: told, and owed
+	kill "$(cat service.pid)"
+	kill -HUP "$DAEMON"
+	says 1 "^ERROR: .*kill [0-9]+ with signal 1 failed: no such process" log.err
+	says 3 "l.local certificate renewed"
+	step certificate needs-renewal l.local.crt
+	daemon_ends
+}
+
+@test "--verify sees whether the new certificate is served" {
+	need_cmd openssl
+	issue m.local
+	serve m.local
+	old=$(serial m.local.crt)
+	# nobody restarts the server
+	step_run ca renew --force --verify "127.0.0.1:$SERVER_PORT" m.local.crt m.local.key
+	[ "$status" -eq 1 ]
+	[[ "$err" == *"127.0.0.1:$SERVER_PORT does not serve the new certificate, but the one with serial "* ]]
+	[ "$old" != "$(serial m.local.crt)" ]
+	step certificate needs-renewal m.local.crt
+	# nobody there at all
+	kill "$SERVER"
+	wait "$SERVER" || true
+	# now it comes up with what is on disk, and the owed look is content
+	serve m.local
+	step_run ca renew --force --verify "127.0.0.1:$SERVER_PORT" m.local.crt m.local.key
+	expect 0 "certificate not renewed: first what its last renewal still owes"
+	step_run certificate needs-renewal m.local.crt
+	expect 1
+}
+
+@test "a pair re-issued behind the daemon's back stays a pair" {
+	issue n.local
+	daemon renew n.local.crt n.local.key
+	issue n.local --kty RSA --size 2048
+	kill -HUP "$DAEMON"
+	says 1 "n.local certificate was renewed by another process" || true
+	says 1 "n.local certificate renewed, next in"
+	pair_fits n.local.crt n.local.key
+	openssl x509 -noout -text -in n.local.crt | grep -q "Public Key Algorithm: rsaEncryption"
+	[ ! -s log.err ]
+	daemon_ends
+}
+
+@test "many renewers at once: one at a time, and the pair fits" {
+	issue o.local
+	daemon renew o.local.crt o.local.key
+	for i in 1 2 3 4; do
+		step ca renew --force o.local.crt o.local.key 2>"err.$i" 3>&- &
+		echo $! >"run.$i"
+		kill -HUP "$DAEMON"
+	done
+	for i in 1 2 3 4; do
+		wait "$(cat run.$i)" || { cat "err.$i" && false; }
+		[ "$(cat err.$i)" = "Your certificate has been saved in o.local.crt." ]
+	done
+	pair_fits o.local.crt o.local.key
+	step certificate verify o.local.crt --roots "$CA_ROOT"
+	kill -HUP "$DAEMON"
+	says 1 "o.local certificate renewed"
+	daemon_ends
+	absent .o.local.crt.lock .o.local.crt.journal
+}
+
+@test "the daemon of rekey changes the key" {
+	issue p.local --not-after 6s
+	cp p.local.key old.key
+	daemon rekey p.local.crt p.local.key
+	says 1 "^INFO: $date_re p.local certificate rekeyed, next in [34]s$"
+	refute cmp -s p.local.key old.key
+	cp p.local.key second.key
+	says 2 "p.local certificate rekeyed, next in [34]s$"
+	refute cmp -s p.local.key second.key
+	daemon_ends
+	pair_fits p.local.crt p.local.key
+}
+
+@test "further outputs change with the pair, with owner and mode as asked for" {
+	issue q.local
+	(umask 077 && echo "topsecret" >p12.password)
+	for command in renew rekey; do
+		step_run ca $command --force --bundle-out q.pem --chain-out chain.pem --der-out q.der --p12-out q.p12 \
+			--p12-password-file p12.password --mode 0640 --cert-mode 0644 q.local.crt q.local.key
+		expect 0
+		pair_fits q.local.crt q.local.key
+		openssl pkey -in q.pem | cmp - <(openssl pkey -in q.local.key)
+		openssl x509 -in q.pem | cmp - <(openssl x509 -in q.local.crt)
+		[ "$(grep -c "BEGIN CERTIFICATE" q.pem)" -eq 2 ]
+		openssl x509 -in q.der -inform DER | cmp - <(openssl x509 -in q.local.crt)
+		openssl x509 -in chain.pem | cmp - "$STEPPATH/certs/intermediate_ca.crt"
+		openssl pkcs12 -in q.p12 -passin file:p12.password -nodes -nocerts | openssl pkey | cmp - <(openssl pkey -in q.local.key)
+		[ "$(stat -c %a q.pem q.p12 | sort -u)" = 640 ]
+		[ "$(stat -c %a q.local.crt q.der chain.pem | sort -u)" = 644 ]
+	done
+	[ "$(stat -c %a q.local.key)" = 640 ]
+	step_run ca renew --force --bundle-out q.local.crt q.local.crt q.local.key
+	expect 1 "q.local.crt and q.local.crt are the same file"
+}
+
+@test "--detailed-exit-code and --json tell how it ended" {
+	issue r.local
+	step_run ca renew --force --detailed-exit-code --json --expires-in 1h r.local.crt r.local.key
+	expect 10
+	[ "$(jq -r .result <<<"$out")" = not-due ]
+	step_run ca renew --force --detailed-exit-code --json r.local.crt r.local.key
+	expect 0
+	[ "$(jq -r .result <<<"$out")" = renewed ]
+	[ "$(jq -r .serial <<<"$out")" = "$(step certificate inspect --format json r.local.crt | jq -r .serial_number)" ]
+	step_run ca renew --force --detailed-exit-code --json --exec false r.local.crt r.local.key
+	expect 5
+	[ "$(jq -r '.result + " " + (.owed | tostring)' <<<"$out")" = "hook-owed 1" ]
+	rm .r.local.crt.state
+	step_run ca renew --force --detailed-exit-code --json --ca-url https://localhost:1 r.local.crt r.local.key
+	expect 4
+	[ "$(jq -r .result <<<"$out")" = unreachable ]
+	[[ "$(jq -r .error <<<"$out")" == *"connection refused" ]]
+	step ca revoke --cert r.local.crt --key r.local.key
+	step_run ca renew --force --detailed-exit-code --json r.local.crt r.local.key
+	expect 3
+	[ "$(jq -r .result <<<"$out")" = refused ]
+	issue s.local --not-after 1s
+	ca_wait '[ "$(date +%s)" -gt "$(($(date +%s -d "$(openssl x509 -noout -enddate -in s.local.crt | cut -d= -f2)") + 1))" ]'
+	step_run ca renew --force --detailed-exit-code --json s.local.crt s.local.key
+	expect 6
+	[ "$(jq -r .result <<<"$out")" = expired ]
+}
+
+@test "--check tells what would go wrong, and renews nothing" {
+	issue t.local
+	before=$(serial t.local.crt)
+	step_run ca renew --check t.local.crt t.local.key
+	expect 0
+	refute grep -q FAILED .out
+	grep -q "^ok     CA: $CA_URL is well" .out
+	grep -q "^ok     renewal allowed: provisioner admin renews" .out
+	step_run ca renew --check --json --ca-url https://localhost:1 t.local.crt t.local.key
+	expect 1
+	[ "$(jq -r '.checks[] | select(.ok | not) | .name' <<<"$out")" = CA ]
+	[ "$before" = "$(serial t.local.crt)" ]
+	cp "$STEPPATH/certs/intermediate_ca.crt" other.crt
+	step_run ca renew --check --root other.crt t.local.crt t.local.key
+	expect 1
+	grep -q "^FAILED CA: " .out
+	openssl ecparam -name prime256v1 -genkey -noout -out other.key
+	step_run ca renew --check t.local.crt other.key
+	expect 1
+	grep -q "^FAILED certificate and key: the private key in other.key does not belong to the certificate in t.local.crt" .out
+	step_run ca renew --check --bundle-out /nonexist/x.pem t.local.crt t.local.key
+	expect 1
+	grep -q "^FAILED files can be written: open /nonexist/x.pem failed: no such file or directory" .out
+}
+
+@test "flags are checked in the peer's order and words" {
+	issue u.local
+	bad() {
+		local want=$1
+		shift
+		step_run ca renew "$@" u.local.crt u.local.key
+		expect 1 "$want"
+	}
+	bad "flag '--expires-in' is incompatible with '--renew-period'" --expires-in 1h --renew-period 1h
+	bad "flag '--renew-period' requires the '--daemon' flag" --renew-period 1h
+	bad "flag '--pid' and flag '--pid-file' are mutually exclusive" --pid 1 --pid-file x
+	bad "invalid value '0' for flag '--pid'" --pid 0
+	bad "open nosuch failed: no such file or directory" --pid-file nosuch
+	echo 0 >zero
+	bad "invalid value '0' for flag '--pid-file'" --pid-file zero
+	bad "invalid value '-1' for flag '--signal'" --pid 1 --signal=-1
+	bad "flag '--renew-period' must be within (lower than) the certificate validity period; renew-period=24h0m0s, cert-validity-period=24h0m0s" \
+		--daemon --renew-period 24h
+	bad "flag '--expires-in' must be within (lower than) the certificate validity period; expires-in=24h0m1s, cert-validity-period=24h0m0s" \
+		--force --expires-in 24h1s
+	bad "invalid value 'a \"b' for flag '--exec': an open quote" --exec 'a "b' ||
+		[[ "$err" == "invalid value 'a \"b' for flag '--exec': "* ]]
+	bad "flag '--p12-out' requires the '--p12-password-file' flag" --p12-out x.p12
+	bad "invalid value '9' for flag '--mode'" --mode 9
+	bad "invalid value 'no-such-user' for flag '--owner'; there is no such user" --owner no-such-user
+	step_run ca rekey --daemon --private-key u.local.key u.local.crt u.local.key
+	expect 1 "flag '--private-key' is incompatible with '--daemon'"
+}
+
+@test "--expires-in and --renew-period set the daemon's schedule" {
+	issue v.local --not-after 20s
+	daemon renew --renew-period 2s v.local.crt v.local.key
+	grep -Eq "first renewal in [0-2]s" log.out
+	says 2 "certificate renewed, next in 2s"
+	daemon_ends
+	# close to the validity the peer renews 500 times a second
+	daemon renew --expires-in 20s v.local.crt v.local.key
+	says 2 "certificate renewed, next in [1-9]"
+	daemon_ends
+	[ "$(grep -c renewed log.out)" -le 4 ]
+}
+
+@test "a state file that others wrote is not used" {
+	[ "$(id -u)" -eq 0 ] || skip "needs root"
+	issue w.local
+	echo '{"version": 1}' >.w.local.crt.state
+	chown 12345 .w.local.crt.state
+	daemon renew w.local.crt w.local.key
+	says 1 "the renewal state .*/.w.local.crt.state is not used: it belongs to another user \(user 12345" log.err
+	kill -HUP "$DAEMON"
+	says 1 "w.local certificate renewed"
+	daemon_ends
+	[ "$(cat .w.local.crt.state)" = '{"version": 1}' ]
+}
+
+@test "the service manager is told" {
+	need_cmd python3
+	issue x.local
+	python3 - 3>&- <<'PY' &
+import socket
+s = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+s.bind("notify")
+while True:
+    open("told", "ab").write(s.recv(4096) + b"\n")
+PY
+	echo $! >>pids
+	ca_wait '[ -S notify ]'
+	export NOTIFY_SOCKET="$PWD/notify"
+	daemon renew x.local.crt x.local.key
+	ca_wait 'grep -qx READY=1 told && grep -q "^STATUS=1 certificate, next look at " told'
+	unset NOTIFY_SOCKET
+	daemon_ends
+	ca_wait 'grep -qx STOPPING=1 told'
+}
