@@ -4,7 +4,7 @@ store holds, and pairs of certificate and key.
 BUILD_DIR names the folder with the programs (default: build-test of this checkout). PERENNIAL_TORTURE=1: all points
 instead of a sample. PERENNIAL_SEED: the sample of an earlier run."""
 import atexit, base64, ctypes, hashlib, http.client, json, mmap, os, random, secrets, shutil, signal, sqlite3, ssl, struct
-import subprocess, sys, tempfile, time
+import subprocess, sys, tempfile, time, traceback
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 BUILD = os.path.abspath(os.environ.get("BUILD_DIR") or os.path.join(HERE, "../../build-test"))
@@ -45,6 +45,8 @@ class Tap:
             self.skip(name, str(why))
         except AssertionError as why:
             self.say(False, name, f"PERENNIAL_SEED={SEED}\n{why}")
+        except Exception:
+            self.say(False, name, f"PERENNIAL_SEED={SEED}\n{traceback.format_exc()}")
 
     def end(self):
         print(f"1..{self.n}", flush=True)

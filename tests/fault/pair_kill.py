@@ -9,9 +9,9 @@ import os, sys
 import lab
 from lab import Skip, need, run
 from scenes import (Bootstrap, Certificate, Create, FirstBootstrap, FirstCertificate, FirstCreate, Init, Mounted, NoRight,
-                    Rekey, Renaming, Renew, Trial, World, play, unshare)
+                    Rekey, RekeyOutputs, Renaming, Renew, Trial, World, play, unshare)
 
-KILLPOINT = sys.argv[1]
+KILLPOINT = os.path.abspath(sys.argv[1])
 POINTS = 6        # of each scene, in a sample
 KILLED, REFUSED = 137, 126
 
@@ -80,6 +80,7 @@ class Killing(Trial):
 
 SCENES = [
     (Rekey, Renaming), (Rekey, NoRight), (Rekey, Mounted),
+    (RekeyOutputs, Renaming), (RekeyOutputs, NoRight), (RekeyOutputs, Mounted),
     (Renew, Renaming), (Renew, NoRight), (Renew, Mounted),
     (FirstCertificate, Renaming), (Certificate, Renaming), (Certificate, NoRight), (Certificate, Mounted),
     (FirstCreate, Renaming), (Create, Renaming), (Create, NoRight), (Create, Mounted),

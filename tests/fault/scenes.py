@@ -28,7 +28,9 @@ class World:
         status, said = run(self.ca.step, "certificate", "create", "Other", d + "/root.crt", d + "/root.key", "--profile",
                            "root-ca", "--no-password", "--insecure", env=self.ca.env)
         need(status == 0, said)
-        self.old = {CRT: read(d + "/foo.crt"), KEY: read(d + "/foo.key"), "step/certs/root_ca.crt": read(d + "/root.crt"),
+        crt, key = read(d + "/foo.crt"), read(d + "/foo.key")
+        self.old = {"d/foo.pem": key + crt, "d/chain.pem": b"old\n", "d/foo.der": b"old\n",
+                    CRT: crt, KEY: key, "step/certs/root_ca.crt": read(d + "/root.crt"),
                     "step/config/defaults.json": OLD_DEFAULTS}
 
 
@@ -193,6 +195,29 @@ class Renew(Scene):
 
     def argv(self):
         return ["ca", "renew", "--force", self.top(CRT), self.top(KEY)]
+
+
+class RekeyOutputs(Rekey):
+    """With what other programs want of the pair, as part of the same transaction."""
+    name = "ca rekey --force, with outputs"
+    files = changes = (CRT, KEY, "d/foo.pem", "d/foo.der", "d/chain.pem")
+
+    def outputs(self):
+        return ["--bundle-out", self.top("d/foo.pem"), "--der-out", self.top("d/foo.der"), "--chain-out",
+                self.top("d/chain.pem")]
+
+    def argv(self):
+        return super().argv() + self.outputs()
+
+    def again(self, journal, anything):
+        return super().again(journal, anything) + self.outputs()
+
+    def fits(self):
+        bundle, crt, key, chain = (read(self.top(n)) for n in ("d/foo.pem", CRT, KEY, "d/chain.pem"))
+        der = lab.base64.b64encode(read(self.top("d/foo.der")) or b"")
+        leaf = b"".join((crt or b"").split(b"-----")[2].split())
+        return super().fits() and Key(bundle).fits(Cert(crt)) and Cert(bundle).serial == Cert(crt).serial and \
+            der == leaf and crt.endswith(chain) and Cert(chain).x is not None
 
 
 class Create(Scene):
