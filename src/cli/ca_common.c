@@ -147,11 +147,32 @@ static enum status offline_open(struct invocation *inv, const struct token_flags
 	return st || !root.n ? st : cert_fingerprint(root.v[0], sha, e);
 }
 
+/* --x5c-cert, --x5c-key and --x5c-chain. */
+static enum status x5c_load(const struct token_flags *f, struct chain *certs, EVP_PKEY **key, struct error *e)
+{
+	char label[256];
+	struct ask_password asking = { .file = f->password_file, .flag = "--password-file", .label = label };
+	AUTO(chain_done) struct chain more = { 0 };
+	if (!opt_is_set(f->x5c_key))
+		return usage_requires("x5c-cert", "x5c-key", e);
+	if (opt_is_set(f->key))
+		return usage_incompatible("x5c-cert", "key", e);
+	snprintf(label, sizeof label, "Please enter the password to decrypt %s", f->x5c_key);
+	if (load_chain(f->x5c_cert, certs, e) || (opt_is_set(f->x5c_chain) && load_chain(f->x5c_chain, &more, e)) ||
+	    read_key(f->x5c_key, &asking, key, e))
+		return e->status;
+	for (size_t i = 0; i < more.n; i++)
+		if (chain_add(certs, more.v[i], e))
+			return e->status;
+	return ST_OK;
+}
+
 enum status ca_token(struct invocation *inv, struct ca *c, const struct token_flags *f, struct token_ask *ask,
                      struct buf *out, struct error *e)
 {
 	AUTO(EVP_PKEY_free_p) EVP_PKEY *key = NULL;
 	AUTO(offline_done) struct offline off = { 0 };
+	AUTO(chain_done) struct chain x5c = { 0 };
 	char sha[FINGERPRINT_TEXT] = "";
 	struct ask_password asking = {
 		.file = opt_is_set(f->provisioner_password_file) ? f->provisioner_password_file : f->password_file,
@@ -161,7 +182,11 @@ enum status ca_token(struct invocation *inv, struct ca *c, const struct token_fl
 	struct password_source source = ask_password_source(&asking);
 	enum status st = ST_OK;
 
-	if (opt_is_set(f->key))
+	if (opt_is_set(f->x5c_cert))
+		st = x5c_load(f, &x5c, &key, e);
+	else if (opt_is_set(f->x5c_key) || opt_is_set(f->x5c_chain))
+		st = usage_requires(opt_is_set(f->x5c_key) ? "x5c-key" : "x5c-chain", "x5c-cert", e);
+	else if (opt_is_set(f->key))
 		st = read_key(f->key, &asking, &key, e);
 	if (!st && f->offline)
 		st = offline_open(inv, f, &off, sha, e);
@@ -173,12 +198,23 @@ enum status ca_token(struct invocation *inv, struct ca *c, const struct token_fl
 		                                   .kid = opt_is_set(f->kid) ? f->kid : NULL };
 	ask->password = &source;
 	ask->key = key;
+	ask->x5c = x5c.n ? &x5c : NULL;
 	ask->sha = sha[0] ? sha : NULL;
 	ask->choose = choose;
 	ask->chosen = told;
 	ask->now = inv_now(inv);
 	st = token_get(f->offline ? NULL : c, f->offline ? &off : NULL, ask, out, e);
 	return st ? ca_fail(inv, c, NULL, e) : ST_OK;
+}
+
+const char *line_scope(const struct line_flags *f)
+{
+	return f->lineage ? "lineage" : f->descendants ? "descendants" : NULL;
+}
+
+enum status line_check(const struct line_flags *f, struct error *e)
+{
+	return f->lineage && f->descendants ? usage_exclusive("lineage", "descendants", e) : ST_OK;
 }
 
 enum status ca_trust_token(struct invocation *inv, const struct ca_flags *f, const char *token, struct ca *c,

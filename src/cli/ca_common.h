@@ -42,6 +42,7 @@ enum status ca_fail(const struct invocation *inv, const struct ca *c, const char
 
 struct token_flags {
 	const char *provisioner, *kid, *password_file, *provisioner_password_file, *key, *ca_config;
+	const char *x5c_cert, *x5c_key, *x5c_chain;
 	bool offline;
 };
 
@@ -52,12 +53,33 @@ struct token_flags {
 		OPT_STR(type, token.provisioner_password_file, .name = "provisioner-password-file", .arg = "<file>",   \
 	                .flags = OPT_FILE, .help = "File with the password of the provisioner's key"),                 \
 		OPT_STR(type, token.password_file, .name = "password-file", .arg = "<file>", .flags = OPT_FILE,        \
-	                .help = "The same")
+	                .help = "The same, and the password of a key that another flag names"),                \
+		OPT_STR(type, token.x5c_cert, .name = "x5c-cert", .arg = "<file>", .flags = OPT_FILE,                  \
+	                .help = "Make the token with this certificate, which an X5C provisioner trusts"),              \
+		OPT_STR(type, token.x5c_key, .name = "x5c-key", .arg = "<file>", .flags = OPT_FILE,                    \
+	                .help = "Its private key"),                                                                    \
+		OPT_STR(type, token.x5c_chain, .name = "x5c-chain", .arg = "<file>", .flags = OPT_FILE,                \
+	                .help = "Certificates between it and the provisioner's root, where its own file lacks them")
 
 /* Gets a one-time token. With f->offline c may have no URL; its roots are not needed then. ask: kind, subject, sans,
  * times and cnf; the rest is filled in here. Appends to out (BUF_SECRET). */
 MUST_USE enum status ca_token(struct invocation *inv, struct ca *c, const struct token_flags *f, struct token_ask *ask,
                               struct buf *out, struct error *e);
+
+/* How much a revocation takes. */
+struct line_flags {
+	bool lineage, descendants;
+};
+#define LINE_OPTS(type, does)                                                                                          \
+	OPT_FLAG(type, line.lineage, .name = "lineage",                                                                \
+	         .help = does " the whole line: all certificates that were renewed or rekeyed from the same first "    \
+	                      "one, and their keys; no more can be had for them"),                                     \
+		OPT_FLAG(type, line.descendants, .name = "descendants",                                                \
+	                 .help = does " the certificate and all that were renewed or rekeyed from it")
+/* "lineage", "descendants", or NULL where neither is set. */
+const char *line_scope(const struct line_flags *f);
+/* Not both. */
+MUST_USE enum status line_check(const struct line_flags *f, struct error *e);
 
 /* A token that was given on the command line: c gets URL (unless set) and root from it where it carries a fingerprint,
  * else from flags and defaults. */

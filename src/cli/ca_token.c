@@ -8,8 +8,9 @@ struct ca_token_args {
 	struct ca_flags ca;
 	struct token_flags token;
 	struct text_list sans;
-	const char *not_before, *not_after, *output_file, *x5c_cert, *x5c_key, *cnf, *cnf_file;
+	const char *not_before, *not_after, *output_file, *cnf, *cnf_file;
 	bool force, revoke, renew, rekey, ssh;
+	struct line_flags line;
 };
 
 /* A renew token is made by the certificate's own key; no provisioner is asked (spec/client.md §4). */
@@ -22,12 +23,12 @@ static enum status renew_token(struct invocation *inv, const struct ca_token_arg
 	struct ask_password asking = { .file = o->token.password_file,
 		                       .flag = "--password-file",
 		                       .label = "Please enter the password to decrypt the key" };
-	if (!opt_is_set(o->x5c_cert))
+	if (!opt_is_set(o->token.x5c_cert))
 		return usage_required(inv, "x5c-cert", e);
-	if (!opt_is_set(o->x5c_key))
+	if (!opt_is_set(o->token.x5c_key))
 		return usage_required(inv, "x5c-key", e);
 	enum status st = ca_set_url(inv, &o->ca, &c, e);
-	if (st || load_chain(o->x5c_cert, &certs, e) || read_key(o->x5c_key, &asking, &key, e))
+	if (st || load_chain(o->token.x5c_cert, &certs, e) || read_key(o->token.x5c_key, &asking, &key, e))
 		return e->status;
 	if (strcmp(inv_pos(inv, 0), cert_facts(certs.v[0])->common_name) != 0)
 		return error_set(e, ST_INVALID, "positional argument <subject> must match the certificate common name");
@@ -57,7 +58,10 @@ static enum status make(struct invocation *inv, const struct ca_token_args *o, s
 	if (opt_is_set(o->cnf_file) && cnf_of(o->cnf_file, &cnf, e))
 		return e->status;
 	struct token_ask ask = {
-		.kind = o->revoke ? TOKEN_REVOKE : TOKEN_SIGN,
+		.kind = line_scope(&o->line) ? TOKEN_REVOKE_LINE
+		        : o->revoke          ? TOKEN_REVOKE
+		                             : TOKEN_SIGN,
+		.scope = line_scope(&o->line),
 		.subject = inv_pos(inv, 0),
 		.sans = o->sans.v,
 		.sans_n = o->sans.n,
@@ -72,6 +76,10 @@ static enum status check(const struct ca_token_args *o, struct error *e)
 {
 	if (o->revoke && o->renew)
 		return usage_incompatible("revoke", "renew", e);
+	if (line_scope(&o->line) && !o->revoke)
+		return usage_requires(line_scope(&o->line), "revoke", e);
+	if (line_check(&o->line, e))
+		return e->status;
 	if (o->revoke && o->sans.n)
 		return usage_incompatible("revoke", "san", e);
 	if (o->renew && o->token.offline)
@@ -120,14 +128,11 @@ static const struct opt opts[] = {
 	        .help = "Write the token there (0600) and print nothing"),
 	OPT_FLAG(struct ca_token_args, revoke, .name = "revoke",
 	         .help = "A token that revokes; the subject is the certificate's serial number"),
+	LINE_OPTS(struct ca_token_args, "With `--revoke`: the token revokes"),
 	OPT_FLAG(struct ca_token_args, renew, .name = "renew",
 	         .help = "A token that renews the certificate of `--x5c-cert`, also after its end where the CA allows "
 	                 "that"),
 	OPT_FLAG(struct ca_token_args, rekey, .name = "rekey", .help = "Accepted; an ordinary token serves"),
-	OPT_STR(struct ca_token_args, x5c_cert, .name = "x5c-cert", .arg = "<file>", .flags = OPT_FILE,
-	        .help = "Certificate to renew, with its chain"),
-	OPT_STR(struct ca_token_args, x5c_key, .name = "x5c-key", .arg = "<file>", .flags = OPT_FILE,
-	        .help = "Its private key"),
 	OPT_STR(struct ca_token_args, cnf, .name = "cnf", .arg = "<fingerprint>",
 	        .help = "The token is good for the request with this fingerprint only"),
 	OPT_STR(struct ca_token_args, cnf_file, .name = "cnf-file", .arg = "<file>", .flags = OPT_FILE,

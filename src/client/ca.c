@@ -307,3 +307,33 @@ enum status ca_revoke(struct ca *c, const struct ca_revoke_request *q, const str
 {
 	return tell(c, a, revoke(c, q, client, key, e));
 }
+
+void ca_line_done(struct ca_line *l)
+{
+	free(l->v);
+	*l = (struct ca_line){ 0 };
+}
+
+static enum status revoke_line(struct ca *c, const struct ca_revoke_line_request *q, struct ca_line *ret,
+                               struct error *e)
+{
+	AUTO(https_response_done) struct https_response resp = { 0 };
+	struct ca_reply r;
+	c->answer = (struct ca_answer){ .retry_after_s = -1 };
+	json_t *body =
+		json_pack("{s:s, s:s, s:s, s:i, s:s, s:b}", "serial", q->serial, "ott", q->ott, "scope", q->scope,
+	                  "reasonCode", q->reason_code, "reason", q->reason ? q->reason : "", "dryRun", q->dry_run);
+	if (post(c, &(struct call){ .path = "/revoke-line" }, body, &resp, &r, e)) {
+		if (e->status == ST_MISSING)
+			return error_set(e, ST_MISSING,
+			                 "this CA cannot revoke a line; revoke its certificates one by one");
+		return e->status;
+	}
+	return reply_line(&r, ret, e);
+}
+
+enum status ca_revoke_line(struct ca *c, const struct ca_revoke_line_request *q, struct ca_line *ret,
+                           struct ca_answer *a, struct error *e)
+{
+	return tell(c, a, revoke_line(c, q, ret, e));
+}

@@ -74,3 +74,26 @@ struct ca_revoke_request {
 /* client NULL: by token. */
 MUST_USE enum status ca_revoke(struct ca *c, const struct ca_revoke_request *q, const struct chain *client,
                                EVP_PKEY *key, struct ca_answer *a, struct error *e);
+
+/* A whole line (ours; ST_MISSING from a CA that does not know how). ott: made for it. */
+struct ca_revoke_line_request {
+	const char *serial, *ott, *scope, *reason; /* reason may be NULL */
+	int reason_code;
+	bool dry_run;
+};
+struct ca_line_cert {
+	char serial[SERIAL_TEXT], line[SERIAL_TEXT];
+	char subject[256];    /* fit for a terminal */
+	struct wall not_after;
+	bool revoked;       /* before */
+	bool same_key_only; /* of another line, whose key is blocked with this one */
+};
+struct ca_line {
+	struct ca_line_cert *v; /* what has not expired */
+	size_t n;
+	int64_t more, expired; /* not listed */
+	bool closed;           /* before */
+};
+void ca_line_done(struct ca_line *l);
+MUST_USE enum status ca_revoke_line(struct ca *c, const struct ca_revoke_line_request *q, struct ca_line *ret,
+				    struct ca_answer *a, struct error *e);

@@ -71,10 +71,9 @@ static bool keep_kid(const json_t *p, const char *wanted)
 	return slice_is(kid_of(p), wanted);
 }
 
-static bool keep_jwk(const json_t *p, const char *unused)
+static bool keep_type(const json_t *p, const char *type)
 {
-	(void)unused;
-	return type_is(p, "JWK");
+	return type_is(p, type);
 }
 
 static bool keep_served(const json_t *p, const char *unused)
@@ -153,13 +152,15 @@ enum status provisioner_choose(const json_t *list, const struct provisioner_filt
 	if (f->name && !narrow(&c, keep_named, f->name))
 		return no_match("provisioner", f->name, e);
 	const json_t *first = c.v[0];
-	if (!narrow(&c, keep_jwk, NULL)) {
+	const char *type = f->x5c ? "X5C" : "JWK";
+	if (!narrow(&c, keep_type, type)) {
 		AUTO(buf_done) struct buf label = BUF_INIT(LABEL_MAX);
 		provisioner_label(first, &label);
 		return error_set(
 			e, ST_INVALID,
-			"cannot create a new token: only JWK provisioners make tokens here, and there is none but %s%s",
-			buf_cstr(&label), n > 1 && !f->kid && !f->name ? " and others" : "");
+			"cannot create a new token: only %s provisioners make tokens %s, and there is none but %s%s",
+			type, f->x5c ? "of a certificate's key" : "here", buf_cstr(&label),
+			n > 1 && !f->kid && !f->name ? " and others" : "");
 	}
 	first = c.v[0];
 	if (!narrow(&c, keep_served, NULL))

@@ -3,6 +3,7 @@
 #include "jose/auto.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 
 enum { MESSAGE_MAX = 600, RETRY_AFTER_MAX_S = 7 * 86400 };
 
@@ -322,4 +323,57 @@ enum status reply_page(const struct ca_reply *r, json_t *all, char next[REPLY_CU
 			return error_nomem(e);
 	}
 	return take_cursor(jsonio_text(jsonio_field(o, "nextCursor")), next, e);
+}
+
+/* ---- a line ---- */
+
+static enum status serial_member(const json_t *o, const char *name, char ret[SERIAL_TEXT], struct error *e)
+{
+	struct error why = ERROR_INIT;
+	if (!serial_normalize(jsonio_text(jsonio_field(o, name)), ret, &why))
+		return ST_OK;
+	return error_set(e, ST_PEER, "the CA's answer has no serial number in %s", name);
+}
+
+static enum status line_cert(const json_t *o, struct ca_line_cert *ret, struct error *e)
+{
+	AUTO(buf_done) struct buf subject = BUF_INIT(sizeof ret->subject - 1);
+	struct error why = ERROR_INIT;
+	if (serial_member(o, "serial", ret->serial, e) || serial_member(o, "line", ret->line, e))
+		return e->status;
+	if (wall_parse_rfc3339(jsonio_text(jsonio_field(o, "notAfter")), &ret->not_after, &why))
+		return error_set(e, ST_PEER, "the CA's answer has no time in notAfter");
+	text_escape(&subject, jsonio_text(jsonio_field(o, "subject")), 60);
+	snprintf(ret->subject, sizeof ret->subject, "%s", buf_cstr(&subject));
+	ret->revoked = json_is_true(jsonio_field(o, "revoked"));
+	ret->same_key_only = json_is_true(jsonio_field(o, "sameKeyOnly"));
+	return ST_OK;
+}
+
+static int64_t count_of(const json_t *v)
+{
+	return json_is_integer(v) && json_integer_value(v) > 0 ? json_integer_value(v) : 0;
+}
+
+enum status reply_line(const struct ca_reply *r, struct ca_line *ret, struct error *e)
+{
+	AUTO(json_decref_p) json_t *o = NULL;
+	AUTO(ca_line_done) struct ca_line l = { 0 };
+	if (reply_object(r, &o, e))
+		return e->status;
+	const json_t *list = jsonio_field(o, "certificates");
+	size_t n = json_array_size(list);
+	if (!slice_is(jsonio_text(jsonio_field(o, "status")), "ok") || !json_is_array(list) || n > REPLY_LINE_CERTS_MAX)
+		return error_set(e, ST_PEER, "the CA's answer does not list the line");
+	if (!(l.v = calloc(n ? n : 1, sizeof *l.v)))
+		return error_nomem(e);
+	for (; l.n < n; l.n++)
+		if (line_cert(json_array_get(list, l.n), &l.v[l.n], e))
+			return e->status;
+	l.more = count_of(jsonio_field(o, "more"));
+	l.expired = count_of(jsonio_field(o, "expired"));
+	l.closed = json_is_true(jsonio_field(o, "closed"));
+	*ret = l;
+	l = (struct ca_line){ 0 };
+	return ST_OK;
 }

@@ -36,5 +36,9 @@ MUST_USE enum status reply_encrypted_key(const struct ca_reply *r, struct buf *r
 /* {"provisioners":[...],"nextCursor":"..."}: appends to the array `all`; next is "" at the end. */
 MUST_USE enum status reply_page(const struct ca_reply *r, json_t *all, char next[REPLY_CURSOR_MAX], struct error *e);
 
+/* {"status":"ok","certificates":[...],"more","expired","closed"} of POST /revoke-line. */
+enum { REPLY_LINE_CERTS_MAX = 100000 };
+MUST_USE enum status reply_line(const struct ca_reply *r, struct ca_line *ret, struct error *e);
+
 /* Appends at most max characters of text for a terminal: control characters and what is not UTF-8 as \xNN. */
 void text_escape(struct buf *out, struct slice text, size_t max);

@@ -87,34 +87,6 @@ static enum status make_jti(char out[2 * JTI_BYTES + 1], struct error *e)
 	return ST_OK;
 }
 
-enum status token_sign(const struct token_draft *d, EVP_PKEY *key, struct buf *out, struct error *e)
-{
-	char jti[2 * JTI_BYTES + 1];
-	bool sign = d->kind == TOKEN_SIGN, own = sign && d->sans && d->sans_n;
-	AUTO(json_decref_p) json_t *header = json_pack("{s:s}", "kid", d->kid);
-	if (!header)
-		return error_set(e, ST_INVALID, "the key id is not UTF-8");
-	if (make_jti(jti, e))
-		return e->status;
-	struct ott_draft ott = {
-		.aud = d->audience,
-		.iss = d->provisioner,
-		.sub = d->subject,
-		.jti = jti,
-		.sha = d->sha,
-		.cnf_x5rt = sign ? d->cnf : NULL,
-		.sans = own    ? d->sans
-		        : sign ? &d->subject
-		               : NULL,
-		.sans_n = own ? d->sans_n : sign,
-		.iat = d->now,
-		.nbf = d->span.nbf,
-		.exp = d->span.exp,
-		.with_user = sign && !d->offline,
-	};
-	return ott_format(&ott, header, key, out, e);
-}
-
 /* RFC 7515 §4.1.6: "Each string in the array is a base64-encoded (Section 4 of [RFC4648] -- not base64url-encoded) DER
  * PKIX certificate value." */
 static enum status x5c_of(const struct chain *certs, json_t *list, struct error *e)
@@ -128,6 +100,45 @@ static enum status x5c_of(const struct chain *certs, json_t *list, struct error 
 			return error_nomem(e);
 	}
 	return ST_OK;
+}
+
+static enum status put_x5c(json_t *header, const struct chain *certs, const EVP_PKEY *key, struct error *e)
+{
+	json_t *list = json_array();
+	if (json_object_set_new(header, "x5c", list))
+		return error_nomem(e);
+	if (!key_equal(key, cert_key(certs->v[0])))
+		return error_set(e, ST_INVALID, "the key is not the certificate's");
+	return x5c_of(certs, list, e);
+}
+
+enum status token_sign(const struct token_draft *d, EVP_PKEY *key, struct buf *out, struct error *e)
+{
+	char jti[2 * JTI_BYTES + 1];
+	bool sign = d->kind == TOKEN_SIGN, own = sign && d->sans && d->sans_n;
+	AUTO(json_decref_p) json_t *header = json_pack("{s:s}", "kid", d->kid);
+	if (!header)
+		return error_set(e, ST_INVALID, "the key id is not UTF-8");
+	if ((d->x5c && put_x5c(header, d->x5c, key, e)) || make_jti(jti, e))
+		return e->status;
+	struct ott_draft ott = {
+		.aud = d->audience,
+		.iss = d->provisioner,
+		.sub = d->subject,
+		.jti = jti,
+		.sha = d->sha,
+		.cnf_x5rt = sign ? d->cnf : NULL,
+		.revoke_scope = d->kind == TOKEN_REVOKE_LINE ? d->scope : NULL,
+		.sans = own    ? d->sans
+		        : sign ? &d->subject
+		               : NULL,
+		.sans_n = own ? d->sans_n : sign,
+		.iat = d->now,
+		.nbf = d->span.nbf,
+		.exp = d->span.exp,
+		.with_user = sign && !d->offline,
+	};
+	return ott_format(&ott, header, key, out, e);
 }
 
 enum status token_renew(const struct chain *certs, EVP_PKEY *key, const char *audience, struct wall now,
@@ -191,7 +202,9 @@ static enum status encrypted_key_of(struct ca *c, const json_t *provisioner, str
 
 static void audience_of(const struct ca *c, const struct offline *o, enum token_kind kind, struct buf *out)
 {
-	static const char *const operation[] = { [TOKEN_SIGN] = "sign", [TOKEN_REVOKE] = "revoke" };
+	static const char *const operation[] = {
+		[TOKEN_SIGN] = "sign", [TOKEN_REVOKE] = "revoke", [TOKEN_REVOKE_LINE] = "revoke-line"
+	};
 	if (c)
 		buf_addf(out, "%s/1.0/%s", c->url, operation[kind]);
 	else
@@ -224,11 +237,11 @@ static enum status find_issuer(struct ca *c, const struct offline *o, const stru
 	AUTO(buf_done) struct buf label = BUF_INIT(2048);
 	AUTO(buf_done) struct buf jwe = BUF_INIT(JWE_MAX);
 	const json_t *p;
-	struct provisioner_filter f = { .name = ask->filter.name, .kid = kid };
+	struct provisioner_filter f = { .name = ask->filter.name, .kid = ask->x5c ? NULL : kid, .x5c = ask->x5c };
 	if (list_of(c, o, &list, e) || provisioner_choose(list, &f, ask->choose, ask->ctx, &p, e))
 		return e->status;
-	if (issuer_name(ret, jsonio_text(jsonio_field(p, "name")),
-	                jsonio_text(jsonio_field(jsonio_field(p, "key"), "kid")), e))
+	struct slice own = jsonio_text(jsonio_field(jsonio_field(p, "key"), "kid"));
+	if (issuer_name(ret, jsonio_text(jsonio_field(p, "name")), ask->x5c ? slice_cstr(kid) : own, e))
 		return e->status;
 	provisioner_label(p, &label);
 	if (ask->chosen)
@@ -266,7 +279,11 @@ enum status token_get(struct ca *c, const struct offline *o, const struct token_
 	if (token_span_make(ask->not_before, ask->not_after, ask->now, &span, e))
 		return e->status;
 	audience_of(c, o, ask->kind, &audience);
-	if (buf_check(&audience, e) || issuer_of(c, o, ask, &who, e))
+	if (issuer_of(c, o, ask, &who, e))
+		return e->status;
+	if (ask->x5c) /* other types than JWK are named by the audience (spec/client.md §4) */
+		buf_addf(&audience, "#x5c/%s", who.name);
+	if (buf_check(&audience, e))
 		return e->status;
 	struct token_draft d = {
 		.kind = ask->kind,
@@ -278,6 +295,8 @@ enum status token_get(struct ca *c, const struct offline *o, const struct token_
 		.sans_n = ask->sans_n,
 		.sha = ask->sha,
 		.cnf = ask->cnf,
+		.scope = ask->scope,
+		.x5c = ask->x5c,
 		.offline = !c,
 		.span = span,
 		.now = ask->now,

@@ -28,6 +28,7 @@ MUST_USE enum status token_span_make(const char *not_before, const char *not_aft
 
 struct provisioner_filter {
 	const char *name, *kid; /* NULL: any */
+	bool x5c;               /* X5C provisioners and not JWK ones */
 };
 
 /* Asks a person; labels are as provisioner_label makes them. NULL in its place: more than one that fits is an error. */
@@ -37,7 +38,7 @@ typedef enum status token_choose_fn(void *ctx, const char *const *labels, size_t
  * terminal. Appends. */
 void provisioner_label(const json_t *provisioner, struct buf *out);
 
-/* One object out of the array (borrowed). Only JWK provisioners are candidates, and not those that the CA says it
+/* One object out of the array (borrowed). Only JWK (or X5C) provisioners are candidates, and not those that the CA says it
  * cannot serve, unless the filter names them. One left: it; more: choose. ST_MISSING: no provisioner at all; ST_USAGE:
  * "invalid value 'x' for flag '--provisioner'"; ST_INVALID: nothing that can make a token here. */
 MUST_USE enum status provisioner_choose(const json_t *list, const struct provisioner_filter *f, token_choose_fn *choose,
@@ -50,7 +51,7 @@ MUST_USE enum status provisioner_open_key(const json_t *provisioner, struct slic
 
 /* ---- tokens ---- */
 
-enum token_kind { TOKEN_SIGN, TOKEN_REVOKE };
+enum token_kind { TOKEN_SIGN, TOKEN_REVOKE, TOKEN_REVOKE_LINE };
 
 struct token_draft {
 	enum token_kind kind;
@@ -61,11 +62,13 @@ struct token_draft {
 	size_t sans_n;
 	const char *sha; /* root fingerprint; NULL: left out */
 	const char *cnf; /* --cnf; NULL: left out */
+	const char *scope;       /* TOKEN_REVOKE_LINE: "lineage" or "descendants" */
+	const struct chain *x5c; /* certificates of the key, which go along; NULL: none */
 	bool offline;    /* no "user" claim, as in the peer */
 	struct token_span span;
 	struct wall now;
 };
-/* Appends the compact form, signed by key. */
+/* Appends the compact form, signed by key. ST_INVALID: a key that is not that of the first certificate of x5c. */
 MUST_USE enum status token_sign(const struct token_draft *d, EVP_PKEY *key, struct buf *out, struct error *e);
 
 /* A renew token: signed with the certificate's own key, which it carries in x5cInsecure (spec/client.md §4, §6.5).
@@ -99,6 +102,8 @@ struct token_ask {
 	struct provisioner_filter filter;
 	const struct password_source *password;
 	EVP_PKEY *key; /* --key: sign with it; its thumbprint is the kid unless the filter has one. NULL: fetch */
+	const struct chain *x5c; /* an X5C token: these certificates of key (which is not NULL then) go along */
+	const char *scope;       /* as in token_draft */
 	token_choose_fn *choose;                      /* may be NULL */
 	void (*chosen)(void *ctx, const char *label); /* told once, before a password is asked for; may be NULL */
 	void *ctx;
