@@ -5,16 +5,6 @@
 
 #include <openssl/ssl.h>
 
-/* Uniform in [0, n). */
-static int64_t draw(const struct entropy *r, int64_t n)
-{
-	uint64_t v = 0;
-	struct error e = ERROR_INIT;
-	if (n <= 0 || entropy_fill(r, (uint8_t *)&v, sizeof v, &e))
-		return 0;
-	return (int64_t)(v % (uint64_t)n);
-}
-
 static int tls_version(double v)
 {
 	return v > 1.25 ? TLS1_3_VERSION : TLS1_2_VERSION;
@@ -47,6 +37,30 @@ static enum status make_tls(const struct snapshot *snap, struct cert *leaf, EVP_
 	return listener_tls_new(&conf, ret, e);
 }
 
+/* How soon it is tried again, however short the certificate lives: an issuer near its end can give no longer one. */
+enum { LEAF_PAUSE_S = 60 };
+
+struct wall leaf_next(const struct cert_facts *f, struct wall now, bool renewed, uint64_t chance)
+{
+	int64_t life = f->not_after.s - f->not_before.s, first = now.s + LEAF_PAUSE_S, spread = life / (renewed ? 20 : 40);
+	int64_t jitter = spread > 0 ? (int64_t)(chance % (uint64_t)spread) : 0;
+	int64_t due = renewed ? f->not_before.s + life * 2 / 3 - jitter : now.s + life / 40 + jitter;
+	return (struct wall){ due > first ? due : first };
+}
+
+bool leaf_is_due(const struct cert_facts *f, struct wall due, struct wall now)
+{
+	/* Before its beginning: the clock has been put back since, and nobody else takes the certificate for valid. */
+	return now.s >= due.s || now.s < f->not_before.s;
+}
+
+static uint64_t chance(const struct server *s)
+{
+	uint64_t v = 0;
+	struct error e = ERROR_INIT;
+	return entropy_fill(s->conf.entropy, (uint8_t *)&v, sizeof v, &e) ? 0 : v;
+}
+
 enum status leaf_renew(struct server *s, struct snapshot *snap, struct error *e)
 {
 	AUTO(EVP_PKEY_free_p) EVP_PKEY *key = NULL;
@@ -65,8 +79,7 @@ enum status leaf_renew(struct server *s, struct snapshot *snap, struct error *e)
 	pthread_mutex_unlock(&s->lock);
 	SSL_CTX_free(old);
 
-	int64_t life = cert_facts(leaf)->not_after.s - cert_facts(leaf)->not_before.s;
-	s->leaf_due.s = cert_facts(leaf)->not_before.s + life * 2 / 3 - draw(s->conf.entropy, life / 20);
+	s->leaf_due = leaf_next(cert_facts(leaf), now, true, chance(s));
 	cert_unref(s->leaf);
 	s->leaf = TAKE(leaf);
 	return ST_OK;
@@ -75,13 +88,12 @@ enum status leaf_renew(struct server *s, struct snapshot *snap, struct error *e)
 struct wall server_tend(struct server *s)
 {
 	struct wall now = clock_wall(s->conf.clock);
-	if (now.s < s->leaf_due.s)
+	if (!leaf_is_due(cert_facts(s->leaf), s->leaf_due, now))
 		return s->leaf_due;
 	struct error e = ERROR_INIT;
 	struct snapshot *snap = server_snapshot(s);
 	if (leaf_renew(s, snap, &e)) {
-		int64_t life = cert_facts(s->leaf)->not_after.s - cert_facts(s->leaf)->not_before.s;
-		s->leaf_due.s = now.s + life / 40 + draw(s->conf.entropy, life / 40);
+		s->leaf_due = leaf_next(cert_facts(s->leaf), now, false, chance(s));
 		LOG_EVENT(LOG_ERROR, "listener certificate not renewed", LF_STR("error", e.text));
 	} else {
 		char to[WALL_TEXT];

@@ -39,6 +39,10 @@ struct snapshot *server_snapshot(struct server *s);
 
 /* The listener's certificate (leaf.c): signs a new one for the snapshot and puts it into service. */
 MUST_USE enum status leaf_renew(struct server *s, struct snapshot *snap, struct error *e);
+/* When to look at it again: renewed at two thirds of its life, less a random 20th; else a 40th to a 20th of the life from
+ * now. Never sooner than in a minute. chance: 64 random bits. */
+struct wall leaf_next(const struct cert_facts *f, struct wall now, bool renewed, uint64_t chance);
+bool leaf_is_due(const struct cert_facts *f, struct wall due, struct wall now);
 
 /* One request on its way (exchange.c). Owned by the request; the store's callback and the access log use it. */
 struct exchange {
