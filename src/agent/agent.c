@@ -2,10 +2,10 @@
 
 #include "os/auto.h"
 #include "os/clock.h"
+#include "os/memory.h"
 #include "os/notify.h"
 
 #include <errno.h>
-#include <malloc.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -13,6 +13,7 @@
 #include <sys/timerfd.h>
 
 enum {
+	REST_S = 10,       /* a sleep that is worth giving memory back for */
 	BUSY_S = 5,        /* somebody else works on the pair: look again */
 	UNREADABLE_S = 60, /* a pair that cannot be read */
 };
@@ -277,7 +278,6 @@ static enum status take_turn(struct agent *a, struct agent_pair *p, bool force, 
 		keep_in_memory(p, &t);
 	}
 	turn_done(&t);
-	malloc_trim(0);
 	return st;
 }
 
@@ -383,6 +383,8 @@ static enum status run(struct agent *a, int watchdog_ms, struct error *e)
 		struct pollfd fds[] = { { .fd = a->signals, .events = POLLIN }, { .fd = a->timer, .events = POLLIN } };
 		if (arm(a, e))
 			return e->status;
+		if (a->v[a->heap[0]].wake.s > clock_wall(&clock_system).s + REST_S)
+			memory_rest();
 		if (watchdog_ms > 0)
 			notify_send("WATCHDOG=1");
 		if (poll(fds, COUNT_OF(fds), watchdog_ms) < 0 && errno != EINTR)
@@ -428,7 +430,6 @@ enum status agent_run(const struct pair_conf *const *confs, size_t n, const stru
 	if (open_loop(&a, e) || start(&a, e))
 		return e->status;
 	notify_send("READY=1");
-	malloc_trim(0);
 	int64_t watchdog_ms = notify_watchdog_ns() / DURATION_MS;
 	enum status st = run(&a, watchdog_ms > 0 ? (int)watchdog_ms : -1, e);
 	notify_send("STOPPING=1");
