@@ -85,6 +85,16 @@ bool file_exists(const char *path)
 	return stat(path, &st) == 0;
 }
 
+enum { STALE_S = 3600 };
+
+/* What killed runs left for this file. There is no lock here: of two writers each must leave the other's alone. */
+static void sweep_stale(const struct target *t, const struct target_owner *owner)
+{
+	struct stat now;
+	if (t->tmp >= 0 && fstat(t->tmp, &now) == 0)
+		target_sweep_before(t->place.dir, owner, now.st_mtime - STALE_S);
+}
+
 static enum status replace(struct target *t, struct slice content, struct error *e)
 {
 	struct target_owner owner;
@@ -94,6 +104,7 @@ static enum status replace(struct target *t, struct slice content, struct error 
 		st = target_stage(t, &owner, -1, content, e);
 	if (st)
 		return st;
+	sweep_stale(t, &owner);
 	if (t->way == TARGET_RENAME) {
 		st = target_rename(t, e);
 		if (!st)

@@ -15,7 +15,7 @@ bool file_exists(const char *path);
 
 /* Creates or atomically replaces one file (temporary file beside it, fsync, rename, fsync of the folder); an existing
  * file keeps its mode and owner, a new one gets `mode` whatever the umask. Where renaming is impossible: in place.
- * Symbolic links: as design "Files". */
+ * Symbolic links: as design "Files". What a killed run left is removed by a later one, an hour on. */
 MUST_USE enum status file_replace(const char *path, struct slice content, mode_t mode, struct error *e);
 
 /* mkdir -p with this mode for what is created. */

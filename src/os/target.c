@@ -98,7 +98,7 @@ static bool is_ours(const char *name, const struct target_owner *o)
 	       at[n + 2 * RANDOM_BYTES] == '.' && strcmp(at + n + 2 * RANDOM_BYTES + 1, o->suffix) == 0;
 }
 
-void target_sweep(int dir, const struct target_owner *o)
+static void sweep(int dir, const struct target_owner *o, const time_t *before_s)
 {
 	int fd = openat(dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (fd < 0)
@@ -111,9 +111,20 @@ void target_sweep(int dir, const struct target_owner *o)
 	for (struct dirent *f; (f = readdir(d));) {
 		struct stat st;
 		if (is_ours(f->d_name, o) && fstatat(fd, f->d_name, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
-		    S_ISREG(st.st_mode) && (st.st_uid == geteuid() || geteuid() == 0))
+		    S_ISREG(st.st_mode) && (st.st_uid == geteuid() || geteuid() == 0) &&
+		    (!before_s || st.st_mtime < *before_s))
 			unlinkat(fd, f->d_name, 0);
 	}
+}
+
+void target_sweep(int dir, const struct target_owner *o)
+{
+	sweep(dir, o, NULL);
+}
+
+void target_sweep_before(int dir, const struct target_owner *o, time_t before_s)
+{
+	sweep(dir, o, &before_s);
 }
 
 /* --- keeping what the old file had ------------------------------------------------------------------------------- */

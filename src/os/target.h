@@ -77,6 +77,9 @@ MUST_USE enum status target_read(const struct target *t, struct buf *ret, bool *
  * user's (root: anybody's, since it gives them away). Never fails: what cannot
  * be removed now is found again the next time. */
 void target_sweep(int dir, const struct target_owner *o);
+/* The same for writers without a lock: only what was written before this time (of the file system's clock), so that
+ * another's file that is about to be renamed stays. */
+void target_sweep_before(int dir, const struct target_owner *o, time_t before_s);
 
 /* Removes the temporary file if it is still there. */
 void target_done(struct target *t);

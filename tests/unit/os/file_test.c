@@ -3,6 +3,7 @@
 #include "fail.h"
 #include "scratch.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <sys/wait.h>
 
@@ -183,6 +184,54 @@ static void a_failed_replace_leaves_the_old_file(void **state)
 	}
 }
 
+static void kill_before_rename(void)
+{
+	struct error e = ERROR_INIT;
+	pid_t child = fork();
+	if (child == 0) {
+		fail_arm_kill(FAIL_RENAME, 1);
+		_exit(file_replace(in_scratch("file"), SLICE_LIT("lost"), 0600, &e) ? 1 : 0);
+	}
+	int how;
+	assert_int_equal(waitpid(child, &how, 0), child);
+	assert_int_equal(WEXITSTATUS(how), 137);
+}
+
+static void make_old(const char *name)
+{
+	const struct timespec then[2] = { { .tv_sec = 1000000000 }, { .tv_sec = 1000000000 } };
+	assert_int_equal(utimensat(AT_FDCWD, in_scratch(name), then, 0), 0);
+}
+
+static void what_a_killed_replace_left_is_swept_when_it_is_old(void **state)
+{
+	(void)state;
+	struct error e = ERROR_INIT;
+	char left[NAME_MAX + 1] = "";
+	static const char other[] = ".other.0123456789abcdef.0123456789ab.tmp";
+	put_file(in_scratch("file"), "old", 0600);
+	put_file(in_scratch(other), "", 0600);
+	make_old(other);
+	kill_before_rename();
+	DIR *d = opendir(scratch_dir);
+	assert_non_null(d);
+	for (struct dirent *f; (f = readdir(d));)
+		if (!strncmp(f->d_name, ".file.", 6))
+			snprintf(left, sizeof left, "%s", f->d_name);
+	closedir(d);
+	assert_true(left[0]);
+
+	/* It could be somebody's who is about to rename it. */
+	assert_int_equal(file_replace(in_scratch("file"), SLICE_LIT("new"), 0600, &e), ST_OK);
+	assert_true(file_exists(in_scratch(left)));
+	make_old(left);
+	assert_int_equal(file_replace(in_scratch("file"), SLICE_LIT("newer"), 0600, &e), ST_OK);
+	assert_false(file_exists(in_scratch(left)));
+	assert_true(file_exists(in_scratch(other)));
+	assert_string_equal(get_file(in_scratch("file")), "newer");
+	assert_int_equal(count_entries(scratch_dir), 2);
+}
+
 static void folders_are_made_with_their_mode(void **state)
 {
 	(void)state;
@@ -226,6 +275,7 @@ int main(void)
 		CASE(a_file_is_made_and_replaced),
 		CASE(bad_targets_are_refused),
 		CASE(a_failed_replace_leaves_the_old_file),
+		CASE(what_a_killed_replace_left_is_swept_when_it_is_old),
 		CASE(folders_are_made_with_their_mode),
 		CASE(a_broken_pipe_is_told),
 	};
