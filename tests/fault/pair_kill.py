@@ -9,7 +9,7 @@ import os, sys
 import lab
 from lab import Skip, need, run
 from scenes import (Bootstrap, Certificate, Create, FirstBootstrap, FirstCertificate, FirstCreate, Init, Mounted, NoRight,
-                    Rekey, RekeyOutputs, Renaming, Renew, Trial, World, play, unshare)
+                    Rekey, RekeyOutputs, Renaming, Renew, RenewServed, Trial, World, play, unshare)
 
 KILLPOINT = os.path.abspath(sys.argv[1])
 POINTS = 6        # of each scene, in a sample
@@ -82,6 +82,7 @@ SCENES = [
     (Rekey, Renaming), (Rekey, NoRight), (Rekey, Mounted),
     (RekeyOutputs, Renaming), (RekeyOutputs, NoRight), (RekeyOutputs, Mounted),
     (Renew, Renaming), (Renew, NoRight), (Renew, Mounted),
+    (RenewServed, Renaming), (RenewServed, NoRight), (RenewServed, Mounted),
     (FirstCertificate, Renaming), (Certificate, Renaming), (Certificate, NoRight), (Certificate, Mounted),
     (FirstCreate, Renaming), (Create, Renaming), (Create, NoRight), (Create, Mounted),
     (FirstBootstrap, Renaming), (Bootstrap, Renaming), (Bootstrap, NoRight), (Bootstrap, Mounted),
