@@ -120,7 +120,10 @@ static enum status run_ca(struct invocation *inv, struct error *e)
 		if (st)
 			inv->exit_code = EXIT_START;
 	}
-	if (server && !(st = write_pidfile(o->pidfile, e))) {
+	if (server && (st = write_pidfile(o->pidfile, e))) {
+		server_stop(server);
+		inv->exit_code = EXIT_START;
+	} else if (server) {
 		server_run(server);
 		if (o->pidfile)
 			unlink(o->pidfile);

@@ -19,13 +19,15 @@ static enum status load(const struct server_conf *conf, struct snapshot **ret, s
 	if (caconf_load(conf->config_path, &c, e) ||
 	    caconf_build(c, conf->password, clock_wall(conf->clock), &a, e))
 		return e->status;
+	return snapshot_new(TAKE(c), a, ret, e);
+}
+
+/* In the form that the configuration asks for. */
+static void tell_warnings(const struct server_conf *conf, const struct caconf *c)
+{
+	log_setup(c->log_format, STDERR_FILENO);
 	for (size_t i = 0; i < c->warnings_n; i++)
 		LOG_EVENT(LOG_WARN, c->warnings[i], LF_STR("file", conf->config_path));
-	for (size_t i = 0; i < a->provs_n; i++)
-		if (a->provs[i].disabled)
-			LOG_EVENT(LOG_WARN, "provisioner disabled", LF_STR("provisioner", a->provs[i].name),
-			          LF_STR("reason", a->provs[i].disabled));
-	return snapshot_new(TAKE(c), a, ret, e);
 }
 
 static int core_count(void)
@@ -112,7 +114,7 @@ enum status server_start(const struct server_conf *conf, struct server **ret, st
 	pthread_mutex_init(&s->lock, NULL);
 	if (load(conf, &s->now_, e))
 		goto fail;
-	log_setup(s->now_->conf->log_format, STDERR_FILENO);
+	tell_warnings(conf, s->now_->conf);
 	banner(s);
 	if (open_store(s, e) || leaf_renew(s, s->now_, e) || open_listener(s, e) || write_port(s, e))
 		goto fail;
@@ -125,7 +127,7 @@ fail:
 	return e->status;
 }
 
-/* What a running process cannot change: where it listens, what it stores to, and how many threads it has. */
+/* What a running process cannot change: where it listens and what it stores to. */
 static enum status check_unchanged(const struct caconf *old, const struct caconf *new, struct error *e)
 {
 	bool same_store = old->store.kind == new->store.kind &&
@@ -135,6 +137,23 @@ static enum status check_unchanged(const struct caconf *old, const struct caconf
 	if (strcmp(old->address, new->address) != 0)
 		return error_set(e, ST_CONFLICT, "address: cannot be changed while the CA runs; restart it");
 	return ST_OK;
+}
+
+static bool same_limits(const struct listener_limits *a, const struct listener_limits *b)
+{
+	return a->body_bytes == b->body_bytes && a->header_bytes == b->header_bytes &&
+	       a->connections == b->connections && a->connections_per_address == b->connections_per_address &&
+	       a->handshake_ms == b->handshake_ms && a->header_ms == b->header_ms && a->request_ms == b->request_ms &&
+	       a->idle_ms == b->idle_ms && a->drain_ms == b->drain_ms;
+}
+
+/* What would not weaken the CA by staying as it was until a restart. */
+static void tell_kept(const struct caconf *old, const struct caconf *new)
+{
+	if (!same_limits(&old->limits, &new->limits))
+		log_line(LOG_WARN, "limits: changed in the configuration; the old ones hold until a restart");
+	if (old->threads != new->threads)
+		log_line(LOG_WARN, "threads: changed in the configuration; the old number holds until a restart");
 }
 
 enum status server_reload(struct server *s, struct error *e)
@@ -150,6 +169,9 @@ enum status server_reload(struct server *s, struct error *e)
 	struct snapshot *old = s->now_;
 	s->now_ = new;
 	pthread_mutex_unlock(&s->lock);
+	tell_warnings(&s->conf, new->conf);
+	tell_kept(old->conf, new->conf);
+	store_set_rule(s->store, &new->conf->store);
 	snapshot_unref(old);
 	return ST_OK;
 }

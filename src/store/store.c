@@ -46,6 +46,11 @@ static void store_free_p(struct store **s)
 	store_free(*s);
 }
 
+static struct prune_rule rule_of(const struct store_conf *conf)
+{
+	return (struct prune_rule){ conf->keep_expired_s, conf->renewable_after_expiry_s };
+}
+
 static enum status store_alloc(const struct store_conf *conf, struct store **ret, struct error *e)
 {
 	struct store *s = calloc(1, sizeof(*s));
@@ -53,7 +58,7 @@ static enum status store_alloc(const struct store_conf *conf, struct store **ret
 		return error_nomem(e);
 	s->kind = conf->kind;
 	s->clock = conf->clock;
-	s->rule = (struct prune_rule){ conf->keep_expired_s, conf->renewable_after_expiry_s };
+	s->rule = rule_of(conf);
 	s->prune_interval_ns = conf->prune_interval_s > 0 ? conf->prune_interval_s * DURATION_S : 0;
 	s->folder = FOLDER_NONE;
 	s->ring_max = conf->queue_max ? conf->queue_max : QUEUE_DEFAULT;
@@ -113,6 +118,14 @@ void store_close(struct store *s)
 	pthread_mutex_unlock(&s->lock);
 	pthread_join(s->thread, NULL);
 	store_free(s);
+}
+
+/* Under the lock that a pruning step holds: none goes by half a rule. */
+void store_set_rule(struct store *s, const struct store_conf *conf)
+{
+	pthread_mutex_lock(&s->db_lock);
+	s->rule = rule_of(conf);
+	pthread_mutex_unlock(&s->db_lock);
 }
 
 struct wall store_created(const struct store *s)

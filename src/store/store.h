@@ -30,6 +30,9 @@ struct store;
 MUST_USE enum status store_open(const struct store_conf *conf, struct store **ret, struct error *e);
 void store_close(struct store *s); /* finishes what is queued */
 
+/* What is pruned from now on: keep_expired_s and renewable_after_expiry_s of another configuration. */
+void store_set_rule(struct store *s, const struct store_conf *conf);
+
 /* When this store was created: tokens older than that are refused. */
 struct wall store_created(const struct store *s);
 bool store_keeps_revocations(const struct store *s);

@@ -242,6 +242,30 @@ static void test_policy(void **state)
 	}
 }
 
+/* Seen: a reload that allowed renewal long after expiry, and revocations that went by the rule of before it. */
+static void a_reload_left_the_old_rule(void **state)
+{
+	(void)state;
+	const struct cert_fact one = { "1", NULL, 10 };
+	struct world *w = world_begin(STORE_SQLITE);
+	char text[64];
+	w->conf.keep_expired_s = 0;
+	w->conf.renewable_after_expiry_s = 7 * DAY;
+	world_open(w);
+	world_apply(w, change_at(&one));
+	world_apply(w, change_revoke(NULL, "1"));
+	store_set_rule(w->store, &(struct store_conf){ .keep_expired_s = 0, .renewable_after_expiry_s = 30 * DAY });
+	w->wall_s += 20 * DAY;
+	prune_all(w);
+	world_text(w, "SELECT group_concat(serial) FROM revocations", text, sizeof(text));
+	assert_string_equal(text, "1");
+	store_set_rule(w->store, &w->conf);
+	prune_all(w);
+	world_text(w, "SELECT group_concat(serial) FROM revocations", text, sizeof(text));
+	assert_string_equal(text, "-");
+	world_end(w);
+}
+
 /* A token stays for exp + leeway + 1 h, and however short it was, as long from the moment it was used. */
 static void test_tokens(void **state)
 {
@@ -395,8 +419,9 @@ static void test_plans(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_policy),     cmocka_unit_test(test_tokens), cmocka_unit_test(test_steps),
-		cmocka_unit_test(test_background), cmocka_unit_test(test_plans),
+		cmocka_unit_test(test_policy), cmocka_unit_test(test_tokens),
+		cmocka_unit_test(test_steps),  cmocka_unit_test(test_background),
+		cmocka_unit_test(test_plans),  cmocka_unit_test(a_reload_left_the_old_rule),
 	};
 	return cmocka_run_group_tests_name("store/prune", tests, NULL, NULL);
 }
