@@ -128,7 +128,7 @@ static void set_due(const struct plan_rule *rule, const struct plan_now *now, co
 		p->due = bounded ? r->retry : now->wall;
 	} else if (r->renewed.s) {
 		struct wall earliest = { r->renewed.s + plan_floor_s(rule, &r->cert, r->renewed) };
-		if (planned.s < earliest.s && r->renewed.s <= now->wall.s) {
+		if (planned.s < earliest.s) {
 			p->why = PLAN_FLOOR;
 			p->due = earliest;
 		}

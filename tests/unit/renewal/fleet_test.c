@@ -177,6 +177,14 @@ static void sum_up(const struct fleet *f, const int *seen, const int *missed, st
 	free(away);
 }
 
+static int64_t next_wake(const struct daemon *d, size_t n)
+{
+	int64_t s = INT64_MAX;
+	for (size_t i = 0; i < n; i++)
+		s = d[i].wake < s ? d[i].wake : s;
+	return s;
+}
+
 static struct outcome run(const struct fleet *f, uint64_t seed, bool print)
 {
 	static struct daemon d[DAEMONS_MAX];
@@ -188,7 +196,7 @@ static struct outcome run(const struct fleet *f, uint64_t seed, bool print)
 		d[i].wake = dice_below(&dice, f->boot_s);
 		issue(&d[i], f, START + d[i].wake);
 	}
-	for (int64_t s = 0; s < f->run_s; s++)
+	for (int64_t s; (s = next_wake(d, f->daemons)) < f->run_s;)
 		for (size_t i = 0; i < f->daemons; i++)
 			if (d[i].wake == s)
 				wake(&d[i], f, s, &dice, seen, missed, &o);
@@ -197,7 +205,8 @@ static struct outcome run(const struct fleet *f, uint64_t seed, bool print)
 	sum_up(f, seen, missed, &o);
 	if (print)
 		print_histogram(f, seen, missed);
-	printf("# %d asked, %d missed (at most %d a minute), %d renewed, %d expired (longest %lld s), %d restarts; at most %d a "
+	printf("# %d asked, %d missed (at most %d a minute), %d renewed, %d expired (longest %lld s), %d restarts; at "
+	       "most %d a "
 	       "second, %d a "
 	       "minute; least life left %lld s\n",
 	       o.asked, o.refused, o.away_per_minute_max, o.renewed, o.expired, (long long)o.out_s_max, o.restarts,

@@ -224,6 +224,21 @@ static void probe_comes_last_and_puts_all_back(void **state)
 	assert_int_equal(b.r.owed_n, 0);
 }
 
+static void probe_comes_last_wherever_it_stands(void **state)
+{
+	(void)state;
+	struct bench b;
+	bench_new(&b);
+	b.v[RELOAD].probe = true;
+	b.v[PROBE].probe = false;
+	owed_raise(&b.r, &b.h, OWED_RENEWED, &cert, at(0));
+	static const int order[] = { NOTIFY, PROBE, RELOAD };
+	for (size_t i = 0; i < COUNT_OF(order); i++) {
+		assert_int_equal(due(&b, 0), order[i]);
+		ran(&b, (size_t)order[i], NULL, 0);
+	}
+}
+
 static void probe_does_not_wait_for_a_hook_that_fails(void **state)
 {
 	(void)state;
@@ -395,6 +410,10 @@ static void record_has_room_for_ours(void **state)
 	assert_int_equal(r.owed_n, RECORD_OWED);
 	for (int i = 0; i < OWED_HOOKS_MAX; i++)
 		assert_non_null(owed_find(&r, &v[i].id));
+	/* What made room was over before what stayed. */
+	for (size_t i = 0; i < r.owed_n; i++)
+		if (r.owed[i].event == OWED_RENEWED)
+			assert_true(r.owed[i].until.s >= NOW + HOUR + 41);
 }
 
 static void ids_tell_commands_apart(void **state)
@@ -460,6 +479,7 @@ int main(void)
 		cmocka_unit_test(failed_hook_is_tried_again_until_it_works),
 		cmocka_unit_test(retries_scale_with_the_time_that_is_left),
 		cmocka_unit_test(probe_comes_last_and_puts_all_back),
+		cmocka_unit_test(probe_comes_last_wherever_it_stands),
 		cmocka_unit_test(probe_does_not_wait_for_a_hook_that_fails),
 		cmocka_unit_test(given_up_in_time),
 		cmocka_unit_test(success_overtakes_notices),

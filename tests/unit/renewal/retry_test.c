@@ -52,6 +52,7 @@ static void table(void **state)
 		{ RETRY_SOON, 1, -5, -5, NEVER, 36, 48, 60 },
 		/* the clock is before the certificate */
 		{ RETRY_SOON, 1, DAY, INT64_C(1900000000), NEVER, 45, 60, 75 },
+		{ RETRY_SOON, 1, DAY, INT64_C(1900000000), 9 * DAY, 31104, 34992, 38880 },
 		/* what the CA says: not sooner, a little later, and never so that the certificate ends */
 		{ RETRY_SOON, 1, DAY, 8 * HOUR, 0, 45, 60, 75 },
 		{ RETRY_SOON, 1, DAY, 8 * HOUR, 30, 45, 60, 75 },
