@@ -241,10 +241,10 @@ void job_start_tls(struct https_job *j)
 
 enum status job_make_context(struct https_job *j, const struct https_conf *c, struct error *e)
 {
-	if (tls_context(TLS_client_method(), TLS1_2_VERSION, 0, &j->ctx, e))
+	if (tls_context(NULL, TLS_client_method(), TLS1_2_VERSION, 0, &j->ctx, e))
 		return e->status;
-	if (c->client_chain && tls_use_pair(j->ctx, c->client_chain, c->client_key, e))
+	if (c->client_chain && tls_use_pair(NULL, j->ctx, c->client_chain, c->client_key, e))
 		return error_wrap(e, "client certificate");
 	j->insecure = c->insecure;
-	return c->insecure || !c->roots ? ST_OK : tls_add_anchors(j->ctx, c->roots, e);
+	return c->insecure || !c->roots ? ST_OK : tls_add_anchors(NULL, j->ctx, c->roots, e);
 }

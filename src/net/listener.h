@@ -100,6 +100,7 @@ struct listener_tls_conf {
 	const char *const *suites;
 	size_t suites_n;
 	int min_version, max_version;      /* TLS1_2_VERSION, ...; 0: TLS 1.2 and 1.3 */
+	bool slim;                         /* spare OpenSSL its search for decoders (net/slim.h) */
 };
 /* ST_INVALID: an unknown or useless suite (named), versions that contradict each other, a key that does not fit. */
 MUST_USE enum status listener_tls_new(const struct listener_tls_conf *conf, SSL_CTX **ret, struct error *e);

@@ -1,20 +1,24 @@
 #include "net/tls.h"
 
+#include "crypto/auto.h"
 #include "crypto/ossl.h"
 #include "net/listener.h"
+#include "net/slim.h"
 #include "net/suites.h"
 #include "x509/auto.h"
 
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <openssl/err.h>
+#include <openssl/params.h>
 #include <openssl/x509v3.h>
 
-enum status tls_context(const SSL_METHOD *method, int min_version, int max_version, SSL_CTX **ret, struct error *e)
+enum status tls_context(OSSL_LIB_CTX *libctx, const SSL_METHOD *method, int min_version, int max_version, SSL_CTX **ret,
+                        struct error *e)
 {
 	ossl_start();
 	OPENSSL_init_ssl(OPENSSL_INIT_NO_LOAD_CONFIG, NULL);
-	AUTO(SSL_CTX_free_p) SSL_CTX *ctx = SSL_CTX_new(method);
+	AUTO(SSL_CTX_free_p) SSL_CTX *ctx = SSL_CTX_new_ex(libctx, NULL, method);
 	if (!ctx)
 		return error_ossl(e, ST_CRYPTO, "TLS context");
 	if (!SSL_CTX_set_min_proto_version(ctx, min_version) || !SSL_CTX_set_max_proto_version(ctx, max_version))
@@ -26,26 +30,65 @@ enum status tls_context(const SSL_METHOD *method, int min_version, int max_versi
 	return ST_OK;
 }
 
-enum status tls_use_pair(SSL_CTX *ctx, const struct chain *chain, EVP_PKEY *key, struct error *e)
+/* A certificate whose key belongs to another library context works, but the key is carried over for every use of it. */
+static X509 *x509_within(OSSL_LIB_CTX *libctx, const struct cert *c)
+{
+	X509 *x = cert_x509(c);
+	if (!libctx)
+		return x && X509_up_ref(x) ? x : NULL;
+	const uint8_t *p = cert_facts(c)->der.p;
+	x = X509_new_ex(libctx, NULL);
+	if (x && !d2i_X509(&x, &p, (long)cert_facts(c)->der.n))
+		x = NULL; /* d2i has freed it */
+	return x;
+}
+
+static void params_wipe_free(OSSL_PARAM *params)
+{
+	for (OSSL_PARAM *p = params; p && p->key; p++)
+		OPENSSL_cleanse(p->data, p->data_size);
+	OSSL_PARAM_free(params);
+}
+
+static EVP_PKEY *key_within(OSSL_LIB_CTX *libctx, EVP_PKEY *key)
+{
+	EVP_PKEY *moved = NULL;
+	OSSL_PARAM *params = NULL;
+	if (!libctx)
+		return EVP_PKEY_up_ref(key) ? key : NULL;
+	AUTO(EVP_PKEY_CTX_free_p)
+	EVP_PKEY_CTX *ctx = EVP_PKEY_CTX_new_from_name(libctx, EVP_PKEY_get0_type_name(key), NULL);
+	if (ctx && EVP_PKEY_todata(key, EVP_PKEY_KEYPAIR, &params) == 1 && EVP_PKEY_fromdata_init(ctx) == 1 &&
+	    EVP_PKEY_fromdata(ctx, &moved, EVP_PKEY_KEYPAIR, params) != 1)
+		moved = NULL;
+	params_wipe_free(params);
+	return moved;
+}
+
+enum status tls_use_pair(OSSL_LIB_CTX *libctx, SSL_CTX *ctx, const struct chain *chain, EVP_PKEY *key, struct error *e)
 {
 	if (!chain->n)
 		return error_set(e, ST_INVALID, "certificate chain is empty");
-	if (SSL_CTX_use_certificate(ctx, cert_x509(chain->v[0])) != 1)
-		return error_ossl(e, ST_CRYPTO, "certificate");
-	for (size_t i = 1; i < chain->n; i++)
-		if (SSL_CTX_add1_chain_cert(ctx, cert_x509(chain->v[i])) != 1)
-			return error_ossl(e, ST_CRYPTO, "certificate chain");
-	if (SSL_CTX_use_PrivateKey(ctx, key) != 1 || SSL_CTX_check_private_key(ctx) != 1)
+	for (size_t i = 0; i < chain->n; i++) {
+		AUTO(X509_free_p) X509 *x = x509_within(libctx, chain->v[i]);
+		int ok = !x ? 0 : i ? (int)SSL_CTX_add1_chain_cert(ctx, x) : SSL_CTX_use_certificate(ctx, x);
+		if (ok != 1)
+			return error_ossl(e, ST_CRYPTO, i ? "certificate chain" : "certificate");
+	}
+	AUTO(EVP_PKEY_free_p) EVP_PKEY *within = key_within(libctx, key);
+	if (!within || SSL_CTX_use_PrivateKey(ctx, within) != 1 || SSL_CTX_check_private_key(ctx) != 1)
 		return error_ossl(e, ST_INVALID, "certificate and private key do not belong together");
 	return ST_OK;
 }
 
-enum status tls_add_anchors(SSL_CTX *ctx, const struct chain *anchors, struct error *e)
+enum status tls_add_anchors(OSSL_LIB_CTX *libctx, SSL_CTX *ctx, const struct chain *anchors, struct error *e)
 {
 	X509_STORE *store = SSL_CTX_get_cert_store(ctx);
-	for (size_t i = 0; i < anchors->n; i++)
-		if (X509_STORE_add_cert(store, cert_x509(anchors->v[i])) != 1)
+	for (size_t i = 0; i < anchors->n; i++) {
+		AUTO(X509_free_p) X509 *x = x509_within(libctx, anchors->v[i]);
+		if (!x || X509_STORE_add_cert(store, x) != 1)
 			return error_ossl(e, ST_CRYPTO, "trust anchor");
+	}
 	return ST_OK;
 }
 
@@ -95,9 +138,10 @@ static enum status name_issuers(SSL_CTX *ctx, const struct chain *roots, struct 
 	return ST_OK;
 }
 
-static enum status ask_for_client_certificate(SSL_CTX *ctx, const struct chain *roots, struct error *e)
+static enum status ask_for_client_certificate(OSSL_LIB_CTX *libctx, SSL_CTX *ctx, const struct chain *roots,
+                                              struct error *e)
 {
-	if (tls_add_anchors(ctx, roots, e) || name_issuers(ctx, roots, e))
+	if (tls_add_anchors(libctx, ctx, roots, e) || name_issuers(ctx, roots, e))
 		return e->status;
 	/* The intermediate is an anchor too: one signature less to check on every renewal. */
 	X509_VERIFY_PARAM_set_flags(SSL_CTX_get0_param(ctx), X509_V_FLAG_PARTIAL_CHAIN);
@@ -127,12 +171,14 @@ enum status listener_tls_new(const struct listener_tls_conf *conf, SSL_CTX **ret
 {
 	int min = conf->min_version ? conf->min_version : TLS1_2_VERSION;
 	int max = conf->max_version ? conf->max_version : TLS1_3_VERSION;
+	OSSL_LIB_CTX *libctx = conf->slim ? slim_context() : NULL;
 	AUTO(SSL_CTX_free_p) SSL_CTX *ctx = NULL;
 
 	if (min > max)
 		return error_set(e, ST_INVALID, "TLS minVersion is above maxVersion");
-	if (tls_context(TLS_server_method(), min, max, &ctx, e) || set_suites(ctx, conf, e) ||
-	    tls_use_pair(ctx, conf->chain, conf->key, e) || ask_for_client_certificate(ctx, conf->client_roots, e))
+	if (tls_context(libctx, TLS_server_method(), min, max, &ctx, e) || set_suites(ctx, conf, e) ||
+	    tls_use_pair(libctx, ctx, conf->chain, conf->key, e) ||
+	    ask_for_client_certificate(libctx, ctx, conf->client_roots, e))
 		return e->status;
 	if (!SSL_CTX_set_num_tickets(ctx, 0) || !SSL_CTX_set_session_id_context(ctx, (const uint8_t *)"ca", 2))
 		return error_ossl(e, ST_CRYPTO, "TLS sessions");

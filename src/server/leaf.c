@@ -1,13 +1,22 @@
-/* The listener's own certificate (spec/server.md §5.1): in memory only, renewed in process at two thirds of its life. */
+/* The listener's own certificate (spec/server.md §5.1): in memory only, renewed in process at two thirds of its life.
+ */
 #include "crypto/auto.h"
 #include "crypto/keys.h"
 #include "server/state.h"
 
 #include <openssl/ssl.h>
+#include <stdlib.h>
 
 static int tls_version(double v)
 {
 	return v > 1.25 ? TLS1_3_VERSION : TLS1_2_VERSION;
+}
+
+/* Should the slim context ever be in the way, its switch needs no new program. */
+static bool wants_slim(void)
+{
+	const char *said = getenv("STEP_CA_SLIM");
+	return !said || strcmp(said, "off") != 0;
 }
 
 static enum status make_tls(const struct snapshot *snap, struct cert *leaf, EVP_PKEY *key, SSL_CTX **ret,
@@ -33,6 +42,7 @@ static enum status make_tls(const struct snapshot *snap, struct cert *leaf, EVP_
 		.suites_n = snap->conf->tls_suites_n,
 		.min_version = tls_version(snap->conf->tls_min),
 		.max_version = tls_version(snap->conf->tls_max),
+		.slim = wants_slim(),
 	};
 	return listener_tls_new(&conf, ret, e);
 }

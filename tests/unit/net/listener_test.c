@@ -10,12 +10,19 @@
 #include <cmocka.h>
 #include <errno.h>
 #include <netinet/in.h>
+#include <openssl/provider.h>
 #include <pthread.h>
 #include <sched.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 static struct pki pki;
+static bool slim; /* for the listeners that a test starts */
+
+static bool is_slim(void)
+{
+	return slim && OpenSSL_version_num() < 0x30200000;
+}
 
 enum { HELD_MAX = 16 };
 
@@ -174,9 +181,9 @@ static void stage_start_with(struct stage *s, struct listener_limits limits, int
 
 static struct listener_tls_conf tls_conf(void)
 {
-	return (struct listener_tls_conf){ .chain = &pki.server.chain,
-		                           .key = pki.server.key,
-		                           .client_roots = &pki.client_roots };
+	return (struct listener_tls_conf){
+		.chain = &pki.server.chain, .key = pki.server.key, .client_roots = &pki.client_roots, .slim = slim
+	};
 }
 
 static void stage_start(struct stage *s, struct listener_limits limits, int threads)
@@ -642,14 +649,28 @@ static void client_certificates(void **state)
 		cred_make(&pki.inter, &(struct cred_spec){ .cn = "anyku",
 		                                           .eku = "anyExtendedKeyUsage",
 		                                           .ku = "critical,keyEncipherment" }),
+		cred_make(&pki.inter, &(struct cred_spec){ .cn = "rsa", .key = "RSA", .eku = "clientAuth" }),
+		cred_make(&pki.inter, &(struct cred_spec){ .cn = "ed25519", .key = "ED25519", .eku = "clientAuth" }),
+		cred_make(&pki.inter, &(struct cred_spec){ .cn = "p384", .key = "P-384", .eku = "clientAuth" }),
+		cred_make(&pki.inter, &(struct cred_spec){ .cn = "p521", .key = "P-521", .eku = "clientAuth" }),
+		cred_make(&pki.inter, &(struct cred_spec){ .cn = "expired rsa",
+		                                           .key = "RSA",
+		                                           .eku = "clientAuth",
+		                                           .from_s = -7200,
+		                                           .until_s = -60 }),
+		cred_make(&stranger_root,
+		          &(struct cred_spec){ .cn = "foreign ed25519", .key = "ED25519", .eku = "clientAuth" }),
+		cred_make(&stranger_root,
+		          &(struct cred_spec){ .cn = "foreign rsa", .key = "RSA", .eku = "clientAuth" }),
 	};
 	static const struct {
 		const char *peer; /* NULL: refused */
 		int alert;
 	} rows[] = {
-		{ "peer=good", 0 },    { "peer=noeku", 0 },  { "peer=any", 0 },
-		{ NULL, UNSUPPORTED }, { NULL, EXPIRED },    { NULL, BAD },
-		{ NULL, UNKNOWN_CA },  { NULL, UNKNOWN_CA }, { NULL, UNSUPPORTED },
+		{ "peer=good", 0 },    { "peer=noeku", 0 }, { "peer=any", 0 },     { NULL, UNSUPPORTED },
+		{ NULL, EXPIRED },     { NULL, BAD },       { NULL, UNKNOWN_CA },  { NULL, UNKNOWN_CA },
+		{ NULL, UNSUPPORTED }, { "peer=rsa", 0 },   { "peer=ed25519", 0 }, { "peer=p384", 0 },
+		{ "peer=p521", 0 },    { NULL, EXPIRED },   { NULL, UNKNOWN_CA },  { NULL, UNKNOWN_CA },
 	};
 	static const int versions[] = { TLS1_2_VERSION, TLS1_3_VERSION };
 	struct stage s;
@@ -681,11 +702,55 @@ static void client_certificates(void **state)
 			}
 		}
 	}
-	assert_int_equal(s.handled, 12);
+	assert_int_equal(s.handled, 28);
 	stage_stop(&s);
 	for (size_t i = 0; i < COUNT_OF(rows_cred); i++)
 		cred_done(&rows_cred[i]);
 	cred_done(&stranger_root);
+}
+
+/* A key of a kind that the CA never certifies is nothing that the slim context can read: refused, and the next client
+ * is served. */
+static void key_of_another_kind(void **state)
+{
+	struct cred odd =
+		cred_make(&pki.inter, &(struct cred_spec){ .cn = "odd", .key = "ED448", .eku = "clientAuth" });
+	struct stage s;
+	struct wire w;
+	AUTO(buf_done) struct buf got = BUF_INIT(1 << 16);
+	(void)state;
+	stage_start(&s, roomy(), 1);
+	if (wire_open(&w, s.port, &(struct wire_opts){ .cred = &odd }))
+		(void)(wire_puts(&w, GET("/") "\r\n") && wire_read_answer(&w, false, &got));
+	assert_has(&got, is_slim() ? "peer=none" : "peer=odd");
+	wire_close(&w);
+	buf_reset(&got);
+	assert_true(wire_open(&w, s.port, &(struct wire_opts){ .cred = &pki.client }));
+	assert_true(wire_puts(&w, GET("/") "\r\n") && wire_read_answer(&w, false, &got));
+	assert_has(&got, "peer=client");
+	wire_close(&w);
+	stage_stop(&s);
+	cred_done(&odd);
+}
+
+/* What is slim about it: the key came out of another library context than ours, where there is one. */
+static void slim_context_is_used(void **state)
+{
+	struct stage s;
+	struct wire w;
+	(void)state;
+	stage_start(&s, roomy(), 1);
+	assert_true(wire_open(&w, s.port, &(struct wire_opts){ .cred = &pki.client }));
+	assert_true(wire_puts(&w, GET("/hold") "\r\n"));
+	wait_for(&s, &s.held_n, 1);
+	EVP_PKEY *key = cert_key(request_peer(s.held[0]));
+	const char *from = OSSL_PROVIDER_get0_name(EVP_PKEY_get0_provider(key));
+	assert_string_equal(from, is_slim() ? "slim" : "default");
+	assert_int_equal(EVP_PKEY_eq(key, pki.client.key), 1);
+	answer(s.held[0], 200, "");
+	wire_drop(&w);
+	wait_for(&s, &s.done, 1);
+	stage_stop(&s);
 }
 
 /* The certificate stays the request's when its connection is gone. */
@@ -1102,6 +1167,26 @@ static int make(void **state)
 	return 0;
 }
 
+static int use_slim(void **state)
+{
+	(void)state;
+	slim = true;
+	return 0;
+}
+
+static int use_default(void **state)
+{
+	(void)state;
+	slim = false;
+	return 0;
+}
+
+#define IN_BOTH_CONTEXTS(f)                                                                                            \
+	cmocka_unit_test_setup(f, use_default),                                                                        \
+	{                                                                                                              \
+#f " (slim)", f, use_slim, use_default, NULL                                                           \
+	}
+
 static int unmake(void **state)
 {
 	(void)state;
@@ -1112,7 +1197,7 @@ static int unmake(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(answers),
+		IN_BOTH_CONTEXTS(answers),
 		cmocka_unit_test(request_id_is_a_uuid),
 		cmocka_unit_test(pipelining),
 		cmocka_unit_test(continues_when_asked),
@@ -1125,17 +1210,19 @@ int main(void)
 		cmocka_unit_test(handshake_that_does_not_come),
 		cmocka_unit_test(handler_that_is_late),
 		cmocka_unit_test(clients_that_leave),
-		cmocka_unit_test(client_certificates),
-		cmocka_unit_test(peer_outlives_its_connection),
-		cmocka_unit_test(tls_terms),
-		cmocka_unit_test(tls_settings),
+		IN_BOTH_CONTEXTS(client_certificates),
+		IN_BOTH_CONTEXTS(key_of_another_kind),
+		IN_BOTH_CONTEXTS(slim_context_is_used),
+		IN_BOTH_CONTEXTS(peer_outlives_its_connection),
+		IN_BOTH_CONTEXTS(tls_terms),
+		IN_BOTH_CONTEXTS(tls_settings),
 		cmocka_unit_test(connection_caps),
-		cmocka_unit_test(a_crowd_that_stays),
+		IN_BOTH_CONTEXTS(a_crowd_that_stays),
 		cmocka_unit_test(stopping_lets_requests_finish),
 		cmocka_unit_test(stopping_does_not_wait_for_ever),
 		cmocka_unit_test(a_stuck_thread_is_noticed),
 		cmocka_unit_test(starting_without_memory),
-		cmocka_unit_test(serving_without_memory),
+		IN_BOTH_CONTEXTS(serving_without_memory),
 		cmocka_unit_test(addresses),
 		cmocka_unit_test(any_address_takes_ipv4),
 	};

@@ -2,7 +2,9 @@
 
 #include "x509/auto.h"
 
+#include <openssl/ec.h>
 #include <openssl/rand.h>
+#include <openssl/rsa.h>
 #include <openssl/x509v3.h>
 
 #define MUST(x)                                                                                                        \
@@ -33,9 +35,18 @@ static void name_it(X509 *x, const char *cn)
 	                                -1, 0));
 }
 
+static EVP_PKEY *make_key(const char *kind)
+{
+	if (!kind)
+		return EVP_EC_gen("P-256");
+	if (strncmp(kind, "P-", 2) == 0)
+		return EVP_EC_gen(kind);
+	return strcmp(kind, "RSA") == 0 ? EVP_RSA_gen(2048) : EVP_PKEY_Q_keygen(NULL, NULL, kind);
+}
+
 struct cred cred_make(const struct cred *issuer, const struct cred_spec *spec)
 {
-	struct cred c = { .key = EVP_EC_gen("P-256") };
+	struct cred c = { .key = make_key(spec->key) };
 	struct error e = ERROR_INIT;
 	AUTO(X509_free_p) X509 *x = X509_new();
 	bool times = spec->from_s || spec->until_s;

@@ -9,6 +9,7 @@ struct cred {
 };
 
 struct cred_spec {
+	const char *key;                 /* "RSA" (2048), "P-384", "ED25519", ...; NULL: P-256 */
 	const char *cn, *san, *eku, *ku; /* OpenSSL's notation; NULL: without */
 	bool ca;
 	long from_s, until_s; /* from now; 0, 0: -60 .. 3600 */
