@@ -128,6 +128,7 @@ reload() {
 }
 
 @test "an edit that would not work leaves the file" {
+	jq -e '.authority.provisioners[] | select(.name == "twin")' "$json" || step ca provisioner add twin --create --password-file "$pw"
 	cp "$json" before.json
 	refused() { # TEXT COMMAND...
 		run step ca provisioner "${@:2}"
@@ -145,7 +146,7 @@ reload() {
 	refused "would not work" update admin --x509-min-dur 5h --x509-max-dur 2h --x509-default-dur 3h
 	refused "would not work" update admin --x509-default-dur=-1h
 	refused "needs a name" add "" --create --password-file "$pw"
-	refused 'already' update admin --name short
+	refused 'already' update admin --name twin
 	jq '.authority.enableAdmin = true' "$json" >remote.json
 	cp remote.json remote.before
 	run step ca provisioner remove admin --ca-config remote.json
