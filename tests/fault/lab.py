@@ -69,9 +69,8 @@ def sample(name, points, most):
 # --- OpenSSL: pairs and signatures without a process for each ---
 
 crypto = ctypes.CDLL("libcrypto.so.3")
-for _name, _kind in {"BIO_new_mem_buf": "p", "PEM_read_bio_X509": "p", "PEM_read_bio_PrivateKey": "p",
-                     "X509_get0_serialNumber": "p", "ASN1_INTEGER_to_BN": "p", "BN_bn2dec": "p", "EVP_MD_CTX_new": "p",
-                     "EVP_sha256": "p", "X509_get0_pubkey": "p"}.items():
+for _name in ("BIO_new_mem_buf", "PEM_read_bio_X509", "PEM_read_bio_PrivateKey", "X509_get0_serialNumber", "X509_get0_pubkey",
+              "ASN1_INTEGER_to_BN", "BN_bn2dec", "EVP_MD_CTX_new", "EVP_sha256"):
     getattr(crypto, _name).restype = ctypes.c_void_p
 
 
