@@ -233,21 +233,29 @@ class Ca:
         """The port that the kernel chose stays through restarts, and tokens with it."""
         self.configure(lambda conf: conf.update(address=f"127.0.0.1:{self.port}"))
 
-    def start(self, env=None):
-        port_file, log = self.dir + "/port", self.dir + "/ca.log"
-        if os.path.exists(port_file):
-            os.remove(port_file)
-        argv = [self.step_ca, self.steppath + "/config/ca.json", "--password-file", self.password, "--port-file", port_file]
-        with open(log, "ab") as err:
-            self.process = subprocess.Popen(argv, env=env or self.env, stdin=subprocess.DEVNULL, stdout=err, stderr=err)
-        wait_until(lambda: read(port_file) or self.process.poll() is not None)
-        need(self.process.poll() is None, lambda: "step-ca did not start:\n" + read(log).decode()[-2000:])
-        self.port = int(read(port_file))
+    def start(self, env=None, under=()):
+        """under: a program with its arguments that runs it."""
+        self.launch(env, under)
+        wait_until(lambda: self.serves() or self.process.poll() is not None)
+        need(self.process.poll() is None, lambda: "step-ca did not start:\n" + read(self.dir + "/ca.log").decode()[-2000:])
+        self.port = int(read(self.dir + "/port"))
         path = self.steppath + "/config/defaults.json"
         with open(path) as f:
             defaults = json.load(f)
         with open(path, "w") as f:
             json.dump(dict(defaults, **{"ca-url": self.url}), f)
+
+    def serves(self):
+        return bool(read(self.dir + "/port"))
+
+    def launch(self, env, under):
+        port_file, log = self.dir + "/port", self.dir + "/ca.log"
+        if os.path.exists(port_file):
+            os.remove(port_file)
+        argv = [*under, self.step_ca, self.steppath + "/config/ca.json", "--password-file", self.password, "--port-file",
+                port_file]
+        with open(log, "ab") as err:
+            self.process = subprocess.Popen(argv, env=env or self.env, stdin=subprocess.DEVNULL, stdout=err, stderr=err)
 
     def end(self, how):
         if self.process and self.process.poll() is None:
