@@ -14,6 +14,9 @@ static void names(void **state)
 	assert_string_equal(outcome_name(OUTCOME_DONE), "done");
 	assert_string_equal(outcome_name(OUTCOME_TOKEN_USED), "token-used");
 	assert_string_equal(outcome_name(OUTCOME_COUNT), "?");
+	assert_string_equal(line_scope_name(SCOPE_LINEAGE), "lineage");
+	assert_string_equal(line_scope_name(SCOPE_DESCENDANTS), "descendants");
+	assert_string_equal(line_scope_name(SCOPE_COUNT), "?");
 	assert_string_equal(outcome_name((enum outcome) - 1), "?");
 }
 

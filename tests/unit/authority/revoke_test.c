@@ -201,11 +201,154 @@ static void memory_runs_out(void **state)
 	}
 }
 
+/* --- lines --- */
+
+static void line_shapes(void **state)
+{
+	(void)state;
+	static const struct {
+		const char *serial, *scope;
+		int64_t reason;
+		const char *message; /* NULL: granted */
+		enum line_scope want;
+	} rows[] = {
+		{ "0x7b", "lineage", 1, NULL, SCOPE_LINEAGE },
+		{ "123", "descendants", 10, NULL, SCOPE_DESCENDANTS },
+		{ "123", "", 0, "scope must be \"lineage\" or \"descendants\"", 0 },
+		{ "123", NULL, 0, "scope must be \"lineage\" or \"descendants\"", 0 },
+		{ "123", "Lineage", 0, "scope must be \"lineage\" or \"descendants\"", 0 },
+		{ "123", "?", 0, "scope must be \"lineage\" or \"descendants\"", 0 },
+		{ "", "lineage", 0, "missing serial", 0 },
+		{ "123", "lineage", 11, "reasonCode out of bounds", 0 },
+		{ "123", "lineage", -1, "reasonCode out of bounds", 0 },
+	};
+	for (size_t i = 0; i < COUNT_OF(rows); i++) {
+		struct error e = ERROR_INIT;
+		struct verdict v;
+		char serial[SERIAL_TEXT] = "untouched";
+		enum line_scope scope = SCOPE_COUNT;
+		struct revoke_line_request q = { slice_cstr(rows[i].serial), slice_cstr(rows[i].scope), rows[i].reason,
+			                         SLICE_NONE };
+		assert_ok(revoke_line_check(&q, serial, &scope, &v, &e));
+		if (rows[i].message) {
+			assert_refused(v, REFUSAL_MALFORMED, rows[i].message, "");
+			assert_string_equal(serial, "untouched");
+		} else {
+			assert_granted(v);
+			assert_string_equal(serial, "123");
+			assert_int_equal(scope, rows[i].want);
+		}
+	}
+}
+
+static void line_authority(void **state)
+{
+	(void)state;
+	AUTO(testca_free_p) struct testca *t = testca_new(NULL);
+	static const struct {
+		const char *sub, *made_for;
+		enum line_scope scope;
+		const char *message; /* NULL: granted */
+	} rows[] = {
+		{ "123", "lineage", SCOPE_LINEAGE, NULL },
+		{ "123", "descendants", SCOPE_DESCENDANTS, NULL },
+		{ "123", "descendants", SCOPE_LINEAGE, "the token was not made to revoke with the scope \"lineage\"" },
+		{ "123", "lineage", SCOPE_DESCENDANTS,
+		  "the token was not made to revoke with the scope \"descendants\"" },
+		{ "123", NULL, SCOPE_LINEAGE, "the token was not made to revoke with the scope \"lineage\"" },
+		{ "123", "", SCOPE_LINEAGE, "the token was not made to revoke with the scope \"lineage\"" },
+		{ "124", "lineage", SCOPE_LINEAGE,
+		  "request serial number \"123\" and token subject \"124\" do not match" },
+	};
+	for (size_t i = 0; i < COUNT_OF(rows); i++) {
+		struct error e = ERROR_INIT;
+		struct verdict v;
+		AUTO(authorization_done) struct authorization auth = { 0 };
+		AUTO(change_free_p) struct change *c = NULL;
+		AUTO(buf_done) struct buf token = BUF_INIT(JWS_MAX);
+		struct ott_draft d = testca_draft(rows[i].sub);
+		const struct revoke_line_request q = { SLICE_LIT("123"), SLICE_NONE, 1, SLICE_LIT("lost") };
+		d.aud = "https://ca.example:9000/1.0/revoke-line";
+		d.revoke_scope = rows[i].made_for;
+		testca_token(t, &d, &token);
+		assert_ok(authorize_token(t->a, OP_REVOKE_LINE, buf_slice(&token), TESTCA_NOW, TESTCA_STORE_CREATED,
+		                          &auth, &v, &e));
+		assert_granted(v);
+		assert_ok(revoke_line_decide(&q, "123", rows[i].scope, &auth, TESTCA_NOW, &c, &v, &e));
+		assert_refused(v, rows[i].message ? REFUSAL_FORBIDDEN : REFUSAL_NONE,
+		               rows[i].message ? rows[i].message : "", "");
+		assert_int_equal(c->kind, rows[i].message ? CHANGE_BURN : CHANGE_REVOKE_LINE);
+		assert_string_equal(c->token_id, auth.token_id);
+		if (rows[i].message)
+			continue;
+		assert_string_equal(c->serial, "123");
+		assert_int_equal(c->scope, rows[i].scope);
+		assert_int_equal(c->reason_code, 1);
+		assert_string_equal(c->reason, "lost");
+		assert_string_equal(c->provisioner_id, auth.prov->id);
+	}
+}
+
+/* A token for one operation is not one for the other. */
+static void line_tokens_are_apart(void **state)
+{
+	(void)state;
+	AUTO(testca_free_p) struct testca *t = testca_new(NULL);
+	static const struct {
+		const char *aud;
+		enum operation op;
+	} rows[] = {
+		{ "https://ca.example/1.0/revoke", OP_REVOKE_LINE },
+		{ "step-certificate-authority", OP_REVOKE_LINE },
+		{ "https://ca.example/1.0/sign", OP_REVOKE_LINE },
+		{ "https://ca.example/1.0/revoke-line", OP_REVOKE },
+		{ "https://ca.example/revoke-line", OP_SIGN },
+	};
+	for (size_t i = 0; i < COUNT_OF(rows); i++) {
+		struct error e = ERROR_INIT;
+		struct verdict v;
+		struct authorization auth = { 0 };
+		AUTO(buf_done) struct buf token = BUF_INIT(JWS_MAX);
+		struct ott_draft d = testca_draft("123");
+		d.aud = rows[i].aud;
+		d.revoke_scope = "lineage";
+		testca_token(t, &d, &token);
+		assert_ok(authorize_token(t->a, rows[i].op, buf_slice(&token), TESTCA_NOW, TESTCA_STORE_CREATED, &auth,
+		                          &v, &e));
+		assert_refused(v, REFUSAL_UNAUTHORIZED, "", "not for this operation");
+	}
+}
+
+/* A certificate is no administrator, whatever its token claims. */
+static void line_by_a_certificate(void **state)
+{
+	(void)state;
+	struct error e = ERROR_INIT;
+	struct verdict v;
+	AUTO(testca_free_p) struct testca *t = testca_new(NULL);
+	AUTO(change_free_p) struct change *c = NULL;
+	struct authorization auth = { .prov = &t->a->provs[TESTCA_X5C], .token_id = "t" };
+	const struct revoke_line_request q = { SLICE_LIT("123"), SLICE_NONE, 1, SLICE_NONE };
+	auth.ott.sub = "123";
+	auth.ott.revoke_scope = "lineage";
+	assert_ok(revoke_line_decide(&q, "123", SCOPE_LINEAGE, &auth, TESTCA_NOW, &c, &v, &e));
+	assert_refused(v, REFUSAL_FORBIDDEN, "only a JWK provisioner's token can revoke a line", "");
+	assert_int_equal(c->kind, CHANGE_BURN);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(shapes),         cmocka_unit_test(endless_serial), cmocka_unit_test(by_token),
-		cmocka_unit_test(by_certificate), cmocka_unit_test(exactly_one),    cmocka_unit_test(memory_runs_out),
+		cmocka_unit_test(shapes),
+		cmocka_unit_test(endless_serial),
+		cmocka_unit_test(by_token),
+		cmocka_unit_test(by_certificate),
+		cmocka_unit_test(exactly_one),
+		cmocka_unit_test(memory_runs_out),
+		cmocka_unit_test(line_shapes),
+		cmocka_unit_test(line_authority),
+		cmocka_unit_test(line_tokens_are_apart),
+		cmocka_unit_test(line_by_a_certificate),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
