@@ -26,6 +26,8 @@ struct agent_pair {
 	char serial[SERIAL_TEXT]; /* of the certificate seen last */
 	char trouble[256];        /* that was told last, so that it is not told each minute */
 	enum clock_doubt doubt;   /* told last */
+	bool forced;              /* a SIGHUP that is not served yet: somebody else had the pair */
+	bool ailing;              /* unreadable, failing, or something is owed */
 };
 
 struct agent {
@@ -265,6 +267,8 @@ static void work(struct agent *a, struct agent_pair *p, struct turn *t, bool for
 		turn_remember(t);
 	st_ignore(turn_deploy(t, force, &e), "each failure was told, and is owed");
 	p->wake = wake_of(p->conf, &t->record, &plan);
+	p->ailing = t->record.failures > 0 || record_owes_deployment(&t->record);
+	p->forced = false;
 }
 
 static enum status take_turn(struct agent *a, struct agent_pair *p, bool force, struct error *e)
@@ -292,8 +296,9 @@ static void step(struct agent *a, struct agent_pair *p, bool force)
 	struct look l;
 	struct error e = ERROR_INIT;
 	enum status st = look(p, &l, &e);
-	if (!st && (force || needs_turn(&l))) {
-		st = take_turn(a, p, force, &e);
+	p->forced |= force;
+	if (!st && (p->forced || needs_turn(&l))) {
+		st = take_turn(a, p, p->forced, &e);
 	} else if (!st) {
 		say_clock(a, p, &l.plan, l.now);
 		say_first(a, p, &l.plan, l.now);
@@ -304,8 +309,10 @@ static void step(struct agent *a, struct agent_pair *p, bool force)
 		p->trouble[0] = '\0';
 		return;
 	}
-	if (st != ST_AGAIN)
+	if (st != ST_AGAIN) {
+		p->ailing = true;
 		say_trouble(a, p, e.text);
+	}
 	p->wake = soon(st == ST_AGAIN ? BUSY_S : UNREADABLE_S);
 }
 
@@ -314,8 +321,11 @@ static void step(struct agent *a, struct agent_pair *p, bool force)
 static void tell_status(const struct agent *a)
 {
 	char when[WALL_TEXT];
-	notify_sendf("STATUS=%zu certificate%s, next look at %s", a->n, a->n == 1 ? "" : "s",
-	             wall_rfc3339(a->v[a->heap[0]].wake, when));
+	size_t ailing = 0;
+	for (size_t i = 0; i < a->n; i++)
+		ailing += a->v[i].ailing;
+	notify_sendf("STATUS=%zu certificate%s, %zu failing or with a command owed, next look at %s", a->n,
+	             a->n == 1 ? "" : "s", ailing, wall_rfc3339(a->v[a->heap[0]].wake, when));
 }
 
 static void step_due(struct agent *a, bool all, bool force)
