@@ -30,6 +30,20 @@ static void judge(const struct testca *t, struct slice token, bool is_signed, ch
 	authorization_done(&auth);
 }
 
+/* What nobody signed with a certificate's key renews nothing. */
+static void judge_renewal(const struct testca *t, struct slice token)
+{
+	struct error e = ERROR_INIT;
+	struct verdict v;
+	struct renew_token r = { 0 };
+	if (authorize_renew_token(t->a, token, TESTCA_NOW, TESTCA_STORE_CREATED, &r, &v, &e)) {
+		assert(e.status == ST_NOMEM || e.status == ST_CRYPTO);
+		return;
+	}
+	assert(v.refusal == REFUSAL_UNAUTHORIZED && *v.reason && !r.certs.n);
+	assert(!strncmp(v.message, "error validating renew token", 28));
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *p, size_t n);
 int LLVMFuzzerTestOneInput(const uint8_t *p, size_t n)
 {
@@ -44,6 +58,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *p, size_t n)
 		t = testca_new(NULL);
 	if (!n || p[0] != 's') {
 		judge(t, slice_of(p, n), false, id);
+		judge_renewal(t, slice_of(p, n));
 		return 0;
 	}
 	buf_add(&claims, p + 1, n - 1);

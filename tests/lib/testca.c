@@ -101,7 +101,8 @@ static void make_cas(struct testca *t, const struct testca_opts *o)
 	const struct key_spec *k = &o->key;
 	bool given = k->curve[0] || k->bits;
 	int64_t left_s = o->issuer_left_s ? o->issuer_left_s : 10 * year_s;
-	struct wall begin = { TESTCA_NOW.s - year_s };
+	struct wall now = o->now.s ? o->now : TESTCA_NOW;
+	struct wall begin = { now.s - year_s };
 
 	t->root_key = testca_key(given ? k->kind : KEY_EC, given ? k->curve : "P-256", k->bits);
 	t->issuer_key = testca_key(given ? k->kind : KEY_EC, given ? k->curve : "P-256", k->bits);
@@ -112,7 +113,7 @@ static void make_cas(struct testca *t, const struct testca_opts *o)
 	                                      .permitted_dns = o->root_permitted_dns,
 	                                      .serial = 1,
 	                                      .not_before = begin,
-	                                      .not_after = { TESTCA_NOW.s + 20 * year_s } });
+	                                      .not_after = { now.s + 20 * year_s } });
 	t->issuer = make_ca(&(struct ca_draft){ .name = "Test Intermediate CA",
 	                                        .key = t->issuer_key,
 	                                        .signing_key = t->root_key,
@@ -121,7 +122,7 @@ static void make_cas(struct testca *t, const struct testca_opts *o)
 	                                        .permitted_dns = o->permitted_dns,
 	                                        .serial = 2,
 	                                        .not_before = begin,
-	                                        .not_after = { TESTCA_NOW.s + left_s } });
+	                                        .not_after = { now.s + left_s } });
 }
 
 /* --- provisioners --- */

@@ -21,8 +21,9 @@ struct testca {
 };
 
 struct testca_opts {
+	struct wall now;                /* the CA certificates began a year before; 0: TESTCA_NOW */
 	struct key_spec key;            /* of root and intermediate; all zero: P-256 */
-	int64_t issuer_left_s;          /* what is left of the intermediate at TESTCA_NOW (may be < 0); 0: ten years */
+	int64_t issuer_left_s;          /* what is left of the intermediate at that time (may be < 0); 0: ten years */
 	const char *permitted_dns;      /* name constraint of the intermediate; NULL: none */
 	const char *root_permitted_dns; /* the same of the root */
 };

@@ -42,7 +42,8 @@ static void reads_all_claims(void **state)
 	static const char claims[] =
 		"{\"aud\":\"https://ca.example:9000/1.0/sign\",\"exp\":1700000300,\"iat\":1700000000,"
 		"\"nbf\":1700000001,\"iss\":\"ops\",\"jti\":\"j\",\"sans\":[\"a.example\",\"10.0.0.1\"],"
-		"\"sha\":\"f00\",\"sub\":\"a.example\",\"cnf\":{\"x5rt#S256\":\"abc\"},\"step\":{}}";
+		"\"sha\":\"f00\",\"sub\":\"a.example\",\"cnf\":{\"x5rt#S256\":\"abc\"},"
+		"\"step\":{\"ssh\":{},\"revoke\":{\"scope\":\"lineage\"}}}";
 	struct error e = ERROR_INIT;
 	AUTO(buf_done) struct buf text = BUF_INIT(2000);
 	AUTO(ott_done) struct ott t = { 0 };
@@ -57,6 +58,7 @@ static void reads_all_claims(void **state)
 	assert_string_equal("f00", t.sha);
 	assert_string_equal("a.example", t.sub);
 	assert_string_equal("abc", t.cnf_x5rt);
+	assert_string_equal("lineage", t.revoke_scope);
 	assert_int_equal(2, t.sans_n);
 	assert_string_equal("10.0.0.1", t.sans[1]);
 	assert_true(t.has_exp && t.has_iat && t.has_nbf);
@@ -74,6 +76,10 @@ static void reads_what_is_absent(void **state)
 		"{\"aud\":null,\"exp\":null,\"iat\":null,\"nbf\":null,\"iss\":null,\"jti\":null,\"sans\":null,\"sha\":"
 		"null,"
 		"\"sub\":null,\"cnf\":null}",
+		"{\"step\":null}",
+		"{\"step\":\"x\"}", /* the peer's business */
+		"{\"step\":{\"revoke\":null}}",
+		"{\"step\":{\"revoke\":{\"Scope\":\"lineage\"}}}",
 		"{\"Aud\":\"x\",\"EXP\":1,\"Sub\":\"x\",\"cnf\":{}}", /* RFC 7515 §5.3: names are compared as they are
 		                                                       */
 	};
@@ -89,6 +95,7 @@ static void reads_what_is_absent(void **state)
 		assert_null(t.jti);
 		assert_null(t.sha);
 		assert_null(t.cnf_x5rt);
+		assert_null(t.revoke_scope);
 		assert_int_equal(0, t.aud_n + t.sans_n);
 		assert_false(t.has_exp || t.has_iat || t.has_nbf);
 	}
@@ -157,6 +164,8 @@ static void refuses(void **state)
 		{ "{\"aud\":[\"a\",null]}", "claim aud has an entry" },
 		{ "{\"sans\":\"a\"}", "claim sans is not a list" },
 		{ "{\"sans\":[[]]}", "claim sans has an entry" },
+		{ "{\"step\":{\"revoke\":1}}", "claim step.revoke is not an object" },
+		{ "{\"step\":{\"revoke\":{\"scope\":1}}}", "step.revoke.scope is not text" },
 		{ "{\"cnf\":\"a\"}", "claim cnf is not an object" },
 		{ "{\"cnf\":{\"x5rt#S256\":1}}", "cnf.x5rt#S256 is not text" },
 		{ "{\"nbf\":\"1\"}", "claim nbf" },
@@ -253,6 +262,18 @@ static void writes(void **state)
 	assert_ok(jws_verify(&t.jws, key.key, &e));
 	assert_string_equal("a&b", t.sub);
 
+	/* one that revokes a line */
+	struct ott_draft line = { .aud = "u", .iss = "ops", .sub = "1", .revoke_scope = "lineage" };
+	AUTO(ott_done) struct ott again = { 0 };
+	buf_reset(&out);
+	assert_ok(ott_format(&line, kid, key.key, &out, &e));
+	part_is(&out, 1,
+	        "{\"aud\":\"u\",\"exp\":0,\"iat\":0,\"iss\":\"ops\",\"nbf\":0,"
+	        "\"step\":{\"revoke\":{\"scope\":\"lineage\"}},\"sub\":\"1\"}");
+	assert_ok(ott_parse(buf_slice(&out), &again, &e));
+	assert_string_equal("lineage", again.revoke_scope);
+	buf_reset(&out);
+
 	/* a renew token: no jti, sha, sans */
 	struct ott_draft renew = { .aud = "https://ca/1.0/renew",
 		                   .iss = "step-ca-client/1.0",
@@ -304,6 +325,7 @@ static void out_of_memory(void **state)
 		                     .sans = sans,
 		                     .sans_n = 2,
 		                     .cnf_x5rt = "c",
+		                     .revoke_scope = "lineage",
 		                     .with_user = true };
 	(void)state;
 	for (unsigned n = 1;; n++) {
