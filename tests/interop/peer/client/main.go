@@ -5,12 +5,14 @@ package main
 import (
 	"bytes"
 	"context"
+	"crypto"
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
 	"crypto/sha256"
 	"crypto/x509"
 	"crypto/x509/pkix"
+	"encoding/base64"
 	"encoding/hex"
 	"encoding/pem"
 	"fmt"
@@ -21,6 +23,7 @@ import (
 
 	"github.com/smallstep/certificates/api"
 	"github.com/smallstep/certificates/ca"
+	"go.step.sm/crypto/jose"
 )
 
 var number int
@@ -142,6 +145,19 @@ func main() {
 	check("the rekeyed certificate verifies", verify(roots, third, "foo.local"))
 	check("it carries the new key", expect(third.ServerPEM.PublicKey.(*ecdsa.PublicKey).Equal(newKey.Public()), "another key"))
 
+	expired, err := renewToken(url, second, key)
+	must("a renew token", err)
+	fourth, err := client.RenewWithToken(expired)
+	must("renew with a token", err)
+	check("that certificate verifies", verify(roots, fourth, "foo.local"))
+	check("and has the same key", expect(fourth.ServerPEM.PublicKey.(*ecdsa.PublicKey).Equal(second.ServerPEM.PublicKey), "another key"))
+	_, err = client.RenewWithToken(expired)
+	check("a renew token works once", refused(err, "lacked necessary authorization"))
+	other, err := renewToken(url, third, key)
+	must("a renew token by another key", err)
+	_, err = client.RenewWithToken(other)
+	check("renews nothing", refused(err, "error validating renew token"))
+
 	_, err = client.Revoke(&api.RevokeRequest{Serial: first.ServerPEM.SerialNumber.String(), ReasonCode: 4, Reason: "superseded", Passive: true}, transport)
 	check("revoke over mTLS", err)
 	_, err = client.Revoke(&api.RevokeRequest{Serial: first.ServerPEM.SerialNumber.String(), Passive: true}, transport)
@@ -152,6 +168,30 @@ func main() {
 	_, err = client.Renew(http.DefaultTransport)
 	check("nothing renews without a certificate", refused(err, ""))
 	fmt.Printf("1..%d\n", number)
+}
+
+// What the peer's command line sends where TLS does not show the certificate: signed by its key, with the chain along.
+func renewToken(url string, r *api.SignResponse, key crypto.PrivateKey) (string, error) {
+	var chain []string
+	for _, c := range r.CertChainPEM {
+		chain = append(chain, base64.StdEncoding.EncodeToString(c.Raw))
+	}
+	opts := new(jose.SignerOptions).WithType("JWT").WithHeader("x5cInsecure", chain)
+	signer, err := jose.NewSigner(jose.SigningKey{Algorithm: jose.ES256, Key: key}, opts)
+	if err != nil {
+		return "", err
+	}
+	jti := make([]byte, 32)
+	if _, err := rand.Read(jti); err != nil {
+		return "", err
+	}
+	now := time.Now()
+	claims := jose.Claims{
+		ID: hex.EncodeToString(jti), Issuer: "step-ca-client/1.0", Subject: r.ServerPEM.Subject.CommonName,
+		Audience: jose.Audience{url + "/renew"}, IssuedAt: jose.NewNumericDate(now),
+		NotBefore: jose.NewNumericDate(now), Expiry: jose.NewNumericDate(now.Add(5 * time.Minute)),
+	}
+	return jose.Signed(signer).Claims(claims).CompactSerialize()
 }
 
 func life(r *api.SignResponse) time.Duration {
