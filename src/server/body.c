@@ -2,20 +2,32 @@
 #include "jose/jsonio.h"
 #include "server/state.h"
 
-void body_add_text(struct buf *out, struct slice s)
+static bool is_plain(uint8_t c)
+{
+	return c >= 0x20 && c != '"' && c != '\\' && c != '<' && c != '>' && c != '&' && c != 0x7f;
+}
+
+static void add_escaped(struct buf *out, uint8_t c)
 {
 	static const char digits[] = "0123456789abcdef";
+	if (c == '\n')
+		buf_adds(out, "\\n");
+	else if (c == '"' || c == '\\')
+		buf_add(out, (char[]){ '\\', (char)c }, 2);
+	else
+		buf_add(out, (char[]){ '\\', 'u', '0', '0', digits[c >> 4], digits[c & 15] }, 6);
+}
+
+void body_add_text(struct buf *out, struct slice s)
+{
 	buf_addc(out, '"');
-	for (size_t i = 0; i < s.n; i++) {
-		uint8_t c = s.p[i];
-		if (c == '\n')
-			buf_adds(out, "\\n");
-		else if (c == '"' || c == '\\')
-			buf_add(out, (char[]){ '\\', (char)c }, 2);
-		else if (c < 0x20 || c == '<' || c == '>' || c == '&' || c == 0x7f)
-			buf_add(out, (char[]){ '\\', 'u', '0', '0', digits[c >> 4], digits[c & 15] }, 6);
-		else
-			buf_addc(out, (char)c);
+	for (size_t i = 0; i < s.n;) {
+		size_t start = i;
+		while (i < s.n && is_plain(s.p[i]))
+			i++;
+		buf_add(out, s.p + start, i - start);
+		if (i < s.n)
+			add_escaped(out, s.p[i++]);
 	}
 	buf_addc(out, '"');
 }

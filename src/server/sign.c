@@ -8,7 +8,7 @@ void sign_answer(struct exchange *x)
 {
 	const struct snapshot *s = x->snap;
 	AUTO(buf_done) struct buf leaf = BUF_INIT(CERT_MAX * 2);
-	const struct chain *issuers = &s->auth->issuers;
+	struct slice issuers = buf_slice(&s->issuers_json);
 
 	body_add_cert(&leaf, x->issued.cert);
 	if (leaf.failed)
@@ -16,11 +16,11 @@ void sign_answer(struct exchange *x)
 	buf_adds(&x->body, "{\"crt\":");
 	buf_add_slice(&x->body, buf_slice(&leaf));
 	buf_adds(&x->body, ",\"ca\":");
-	body_add_cert(&x->body, issuers->v[0]);
+	buf_add_slice(&x->body, slice_of(issuers.p, s->issuer_n));
 	buf_adds(&x->body, ",\"certChain\":[");
 	buf_add_slice(&x->body, buf_slice(&leaf));
 	buf_addc(&x->body, ',');
-	buf_add_slice(&x->body, buf_slice(&s->issuers_json));
+	buf_add_slice(&x->body, issuers);
 	buf_adds(&x->body, "],\"tlsOptions\":");
 	buf_add_slice(&x->body, buf_slice(&s->tls_options_json));
 	buf_adds(&x->body, "}\n");

@@ -6,10 +6,10 @@
 
 enum { ANSWER_MAX = 4 << 20 };
 
-static void add_certs(struct buf *out, const struct chain *c, size_t from)
+static void add_certs(struct buf *out, const struct chain *c)
 {
-	for (size_t i = from; i < c->n; i++) {
-		if (i > from)
+	for (size_t i = 0; i < c->n; i++) {
+		if (i)
 			buf_addc(out, ',');
 		body_add_cert(out, c->v[i]);
 	}
@@ -18,13 +18,22 @@ static void add_certs(struct buf *out, const struct chain *c, size_t from)
 static void add_bundle(struct buf *out, const struct chain *a, const struct chain *b)
 {
 	buf_adds(out, "{\"crts\":[");
-	add_certs(out, a, 0);
+	add_certs(out, a);
 	if (b && b->n) {
 		if (a->n)
 			buf_addc(out, ',');
-		add_certs(out, b, 0);
+		add_certs(out, b);
 	}
 	buf_adds(out, "]}\n");
+}
+
+static void add_issuers(struct snapshot *s)
+{
+	const struct chain *c = &s->auth->issuers;
+	add_certs(&s->issuers_json, &(struct chain){ .v = c->v, .n = 1 });
+	s->issuer_n = s->issuers_json.n;
+	buf_reset(&s->issuers_json);
+	add_certs(&s->issuers_json, c);
 }
 
 static void add_tls_options(struct buf *out, const struct caconf *c)
@@ -49,7 +58,7 @@ enum status snapshot_new(struct caconf *taken_conf, struct authority *taken_auth
 		return error_nomem(e);
 	}
 	*s = (struct snapshot){ .refs = 1, .conf = taken_conf, .auth = taken_auth };
-	struct buf *all[] = { &s->roots_json,   &s->roots_pem,    &s->intermediates_json, &s->intermediates_pem,
+	struct buf *all[] = { &s->roots_json,      &s->roots_pem,    &s->intermediates_json, &s->intermediates_pem,
 		              &s->federation_json, &s->issuers_json, &s->tls_options_json };
 	for (size_t i = 0; i < COUNT_OF(all); i++)
 		*all[i] = BUF_INIT(ANSWER_MAX);
@@ -58,7 +67,7 @@ enum status snapshot_new(struct caconf *taken_conf, struct authority *taken_auth
 	add_bundle(&s->intermediates_json, &s->auth->issuers, NULL);
 	chain_format_pem(&s->auth->issuers, &s->intermediates_pem);
 	add_bundle(&s->federation_json, &s->auth->roots, &s->auth->federated);
-	add_certs(&s->issuers_json, &s->auth->issuers, 0);
+	add_issuers(s);
 	add_tls_options(&s->tls_options_json, s->conf);
 	for (size_t i = 0; i < COUNT_OF(all); i++) {
 		if (buf_check(all[i], e)) {

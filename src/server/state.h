@@ -15,6 +15,7 @@ struct snapshot {
 	/* Answers that do not change, made once. */
 	struct buf roots_json, roots_pem, intermediates_json, intermediates_pem, federation_json;
 	struct buf issuers_json;     /* the issuers as JSON strings, comma-separated */
+	size_t issuer_n;             /* of which the first takes so many bytes */
 	struct buf tls_options_json;
 };
 

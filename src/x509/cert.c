@@ -140,7 +140,7 @@ static enum status read_extension(struct cert *c, const struct ext *x, struct er
 /* RFC 5280 §4.2: "A certificate MUST NOT include more than one instance of a particular extension." */
 static enum status read_extensions(struct cert *c, struct error *e)
 {
-	char seen[CERT_EXTENSIONS_MAX][OID_TEXT];
+	struct slice seen[CERT_EXTENSIONS_MAX];
 	struct ext x;
 	size_t n = 0;
 	for (struct slice rest = c->f.extensions; rest.n; n++) {
@@ -149,9 +149,9 @@ static enum status read_extensions(struct cert *c, struct error *e)
 		if (ext_next(&rest, &x, e))
 			return e->status;
 		for (size_t i = 0; i < n; i++)
-			if (!strcmp(seen[i], x.oid))
+			if (slice_eq(seen[i], x.oid_der))
 				return error_set(e, ST_INVALID, "extension %s stands twice", x.oid);
-		memcpy(seen[n], x.oid, strlen(x.oid) + 1);
+		seen[n] = x.oid_der;
 		if (read_extension(c, &x, e))
 			return e->status;
 	}

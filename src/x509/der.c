@@ -1,7 +1,5 @@
 #include "x509/der.h"
 
-#include <stdio.h>
-
 enum { HEAD_MAX = 6 }; /* tag, 0x84, four length octets */
 
 static enum status bad(struct error *e, const char *what)
@@ -298,6 +296,11 @@ void der_add_oid(struct buf *out, const char *dotted)
 	der_wrap(out, start, DER_OID);
 }
 
+static void add_two_digits(struct buf *out, int v)
+{
+	buf_add(out, (char[]){ (char)('0' + v / 10 % 10), (char)('0' + v % 10) }, 2);
+}
+
 void der_add_time(struct buf *out, struct wall t)
 {
 	if (t.s < WALL_MIN_S || t.s > WALL_MAX_S) {
@@ -307,10 +310,11 @@ void der_add_time(struct buf *out, struct wall t)
 	struct civil c = civil_of_wall(t);
 	size_t start = out->n;
 	bool utc = c.year >= 1950 && c.year < 2050;
-	if (utc)
-		buf_addf(out, "%02d", c.year % 100);
-	else
-		buf_addf(out, "%04d", c.year);
-	buf_addf(out, "%02d%02d%02d%02d%02dZ", c.month, c.day, c.hour, c.minute, c.second);
+	int rest[] = { c.year % 100, c.month, c.day, c.hour, c.minute, c.second };
+	if (!utc)
+		add_two_digits(out, c.year / 100);
+	for (size_t i = 0; i < COUNT_OF(rest); i++)
+		add_two_digits(out, rest[i]);
+	buf_addc(out, 'Z');
 	der_wrap(out, start, utc ? DER_UTC_TIME : DER_GENERALIZED_TIME);
 }

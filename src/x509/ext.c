@@ -170,6 +170,7 @@ enum status ext_next(struct slice *rest, struct ext *ret, struct error *e)
 	*ret = (struct ext){ .whole = d.whole };
 	if (der_expect(&in, DER_OID, &d, e) || der_read_oid(d.body, ret->oid, e))
 		goto broken;
+	ret->oid_der = d.body;
 	if (der_has(in, DER_BOOLEAN) &&
 	    (der_expect(&in, DER_BOOLEAN, &d, e) || der_read_bool(d.body, &ret->critical, e)))
 		goto broken;

@@ -51,7 +51,8 @@ const char *provisioner_type_name(int type); /* "JWK"; NULL where unknown */
 
 /* One extension of a certificate, as walked. */
 struct ext {
-	char oid[OID_TEXT]; /* dotted */
+	char oid[OID_TEXT];   /* dotted */
+	struct slice oid_der; /* content of the OBJECT IDENTIFIER */
 	bool critical;
 	struct slice value; /* OCTET STRING content */
 	struct slice whole; /* the complete Extension */

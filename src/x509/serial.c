@@ -17,34 +17,40 @@ static bool push_digit(uint8_t v[SERIAL_OCTETS], unsigned base, unsigned digit)
 	return carry == 0;
 }
 
-/* v = v / 10; returns the remainder. */
-static unsigned pop_digit(uint8_t v[SERIAL_OCTETS])
+enum { WORDS = SERIAL_OCTETS / 4, DIGITS = 9, BILLION = 1000000000 };
+
+/* v = v / 10^9; returns the remainder: nine digits at once. */
+static uint32_t pop_digits(uint32_t v[WORDS])
 {
-	unsigned rest = 0;
-	for (size_t i = 0; i < SERIAL_OCTETS; i++) {
-		unsigned x = rest << 8 | v[i];
-		v[i] = (uint8_t)(x / 10);
-		rest = x % 10;
+	uint64_t rest = 0;
+	for (size_t i = 0; i < WORDS; i++) {
+		uint64_t x = rest << 32 | v[i];
+		v[i] = (uint32_t)(x / BILLION);
+		rest = x % BILLION;
 	}
-	return rest;
+	return (uint32_t)rest;
 }
 
 enum status serial_format(struct slice magnitude, char out[SERIAL_TEXT], struct error *e)
 {
-	uint8_t v[SERIAL_OCTETS] = { 0 };
-	char digits[50]; /* 2^160 has 49 */
+	uint32_t v[WORDS] = { 0 };
+	char digits[6 * DIGITS + 1]; /* 2^160 has 49 */
 	size_t at = sizeof digits;
 	while (magnitude.n && !magnitude.p[0])
 		magnitude.p++, magnitude.n--;
 	/* RFC 5280 §4.1.2.2: "Certificate users MUST be able to handle serialNumber values up to 20 octets." */
 	if (magnitude.n > SERIAL_OCTETS)
 		return error_set(e, ST_INVALID, "serial number is longer than %d octets", SERIAL_OCTETS);
-	if (magnitude.n)
-		memcpy(v + SERIAL_OCTETS - magnitude.n, magnitude.p, magnitude.n);
+	for (size_t i = 0, place = SERIAL_OCTETS - magnitude.n; i < magnitude.n; i++, place++)
+		v[place / 4] = v[place / 4] << 8 | magnitude.p[i];
 	digits[--at] = '\0';
-	do
-		digits[--at] = (char)('0' + pop_digit(v));
-	while (memcmp(v, (uint8_t[SERIAL_OCTETS]){ 0 }, SERIAL_OCTETS) != 0);
+	while (at > 0) {
+		uint32_t nine = pop_digits(v);
+		for (int i = 0; i < DIGITS; i++, nine /= 10)
+			digits[--at] = (char)('0' + nine % 10);
+	}
+	while (digits[at] == '0' && digits[at + 1])
+		at++;
 	memcpy(out, digits + at, sizeof digits - at);
 	return ST_OK;
 }

@@ -1,5 +1,7 @@
 #include "testing.h"
 
+#include <openssl/bn.h>
+
 #define MAX160 "1461501637330902918203684832716283019655932542975"
 
 static void normalized_as_go_reads_numbers(void **state)
@@ -108,9 +110,31 @@ static void formatted(void **state)
 	}
 }
 
+/* Of every length, against OpenSSL's numbers. */
+static void formatted_as_openssl_does(void **state)
+{
+	(void)state;
+	uint8_t octets[20];
+	for (uint32_t round = 0, x = 1; round < 4000; round++) {
+		struct error e;
+		char out[SERIAL_TEXT];
+		size_t n = round % (sizeof octets + 1);
+		for (size_t i = 0; i < n; i++) {
+			x = x * 1664525 + 1013904223;
+			octets[i] = x >> 30 ? (uint8_t)(x >> 16) : 0; /* many zeros */
+		}
+		assert_ok(serial_format(slice_of(octets, n), out, &e));
+		AUTO(BN_clear_free_p) BIGNUM *bn = BN_bin2bn(octets, (int)n, NULL);
+		char *expected = BN_bn2dec(bn);
+		assert_string_equal(out, expected);
+		OPENSSL_free(expected);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(formatted_as_openssl_does),
 		cmocka_unit_test(normalized_as_go_reads_numbers),
 		cmocka_unit_test(formatted),
 	};
