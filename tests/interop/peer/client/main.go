@@ -147,15 +147,17 @@ func main() {
 
 	expired, err := renewToken(url, second, key)
 	must("a renew token", err)
-	fourth, err := client.RenewWithToken(expired)
+	plain, err := ca.NewClient(url, ca.WithRootFile(rootFile)) // the other one has the certificate in its TLS
+	must("a client without a certificate", err)
+	fourth, err := plain.RenewWithToken(expired)
 	must("renew with a token", err)
 	check("that certificate verifies", verify(roots, fourth, "foo.local"))
 	check("and has the same key", expect(fourth.ServerPEM.PublicKey.(*ecdsa.PublicKey).Equal(second.ServerPEM.PublicKey), "another key"))
-	_, err = client.RenewWithToken(expired)
+	_, err = plain.RenewWithToken(expired)
 	check("a renew token works once", refused(err, "lacked necessary authorization"))
 	other, err := renewToken(url, third, key)
 	must("a renew token by another key", err)
-	_, err = client.RenewWithToken(other)
+	_, err = plain.RenewWithToken(other)
 	check("renews nothing", refused(err, "error validating renew token"))
 
 	_, err = client.Revoke(&api.RevokeRequest{Serial: first.ServerPEM.SerialNumber.String(), ReasonCode: 4, Reason: "superseded", Passive: true}, transport)
