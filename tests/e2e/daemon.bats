@@ -45,6 +45,11 @@ says() {
 	ca_wait "[ \"\$(grep -Ec -- '$2' ${3:-log.out})\" -ge $1 ]" || { cat log.out log.err >&2; return 1; }
 }
 
+# Is it a second and more behind its end?
+is_over() {
+	[ "$(date +%s)" -gt "$(($(date +%s -d "$(openssl x509 -noout -enddate -in "$1" | cut -d= -f2)") + 1))" ]
+}
+
 daemon_ends() {
 	local ended=0
 	kill "-${1:-TERM}" "$DAEMON"
@@ -269,6 +274,9 @@ kill 999999999 with signal 1 failed: no such process"
 	rm -f .k.local.crt.state
 	step_run ca renew --force --exec "echo out" k.local.crt k.local.key
 	[ "$out" = out ]
+	# of the environment: one command, commas and all
+	STEP_EXEC="echo a,b" step_run ca renew --force k.local.crt k.local.key
+	[ "$out" = a,b ]
 }
 
 @test "the pid file of a service that was restarted" {
@@ -320,7 +328,7 @@ kill 999999999 with signal 1 failed: no such process"
 	daemon renew n.local.crt n.local.key
 	issue n.local --kty RSA --size 2048
 	kill -HUP "$DAEMON"
-	says 1 "n.local certificate was renewed by another process" || true
+	says 1 "^INFO: $date_re n.local certificate was renewed by another process, next in 1[456]h"
 	says 1 "n.local certificate renewed, next in"
 	pair_fits n.local.crt n.local.key
 	openssl x509 -noout -text -in n.local.crt | grep -q "Public Key Algorithm: rsaEncryption"
@@ -405,7 +413,7 @@ kill 999999999 with signal 1 failed: no such process"
 	expect 3
 	[ "$(jq -r .result <<<"$out")" = refused ]
 	issue s.local --not-after 1s
-	ca_wait '[ "$(date +%s)" -gt "$(($(date +%s -d "$(openssl x509 -noout -enddate -in s.local.crt | cut -d= -f2)") + 1))" ]'
+	ca_wait 'is_over s.local.crt'
 	step_run ca renew --force --detailed-exit-code --json s.local.crt s.local.key
 	expect 6
 	[ "$(jq -r .result <<<"$out")" = expired ]
@@ -476,6 +484,28 @@ kill 999999999 with signal 1 failed: no such process"
 	says 2 "certificate renewed, next in [1-9]"
 	daemon_ends
 	[ "$(grep -c renewed log.out)" -le 4 ]
+}
+
+@test "a certificate that expired while nobody looked is recovered with a token, where the provisioner allows it" {
+	issue late.local --not-after 2s
+	ca_wait 'is_over late.local.crt'
+	daemon renew late.local.crt late.local.key
+	says 1 "error renewing certificate: The request lacked necessary authorization" log.err
+	says 1 "step ca certificate --force late.local late.local.crt late.local.key" log.err
+	ca_stop
+	cp "$STEPPATH/config/ca.json" ca.json.kept
+	ca_json '.authority.provisioners[0].claims.allowRenewalAfterExpiry = true'
+	ca_start
+	kill -HUP "$DAEMON"
+	says 1 "late.local certificate renewed, next in"
+	# and from then on by mTLS again
+	says 2 "late.local certificate renewed, next in"
+	daemon_ends
+	pair_fits late.local.crt late.local.key
+	[ "$(grep -c "path=/renew status=201 .*token=.*subject=late.local" "$CA_DIR/ca.log")" -eq 1 ]
+	ca_stop
+	cat ca.json.kept >"$STEPPATH/config/ca.json"
+	ca_start
 }
 
 @test "a state file that others wrote is not used" {
