@@ -354,6 +354,52 @@ static void health_is_ok_and_nothing_else(void **state)
 	}
 }
 
+#define MEMBER(more)                                                                                                   \
+	"{\"serial\":\"12\",\"line\":\"7\",\"subject\":\"a\\u001b[2J\",\"notBefore\":\"x\","                           \
+	"\"notAfter\":\"2030-03-17T17:46:40Z\"" more "}"
+
+static void a_line_is_listed(void **state)
+{
+	(void)state;
+	static const struct {
+		const char *body, *text; /* text NULL: good */
+	} rows[] = {
+		{ "{\"status\":\"ok\",\"certificates\":[" MEMBER(",\"revoked\":true,\"sameKeyOnly\":true") "," MEMBER(
+			  "") "],\"more\":3,\"expired\":4,\"closed\":true}",
+		  NULL },
+		{ "{\"status\":\"ok\"}", "the CA's answer does not list the line" },
+		{ "{\"status\":\"no\",\"certificates\":[]}", "the CA's answer does not list the line" },
+		{ "{\"status\":\"ok\",\"certificates\":{}}", "the CA's answer does not list the line" },
+		{ "{\"status\":\"ok\",\"certificates\":[1]}", "the CA's answer has no serial number in serial" },
+		{ "{\"status\":\"ok\",\"certificates\":[{\"serial\":\"1\"}]}",
+		  "the CA's answer has no serial number in line" },
+		{ "{\"status\":\"ok\",\"certificates\":[{\"serial\":\"1\",\"line\":\"1\"}]}",
+		  "the CA's answer has no time in notAfter" },
+		{ "[]", "the answer has HTTP status 200 and is not JSON*" },
+	};
+	for (size_t i = 0; i < COUNT_OF(rows); i++) {
+		struct error e = ERROR_INIT;
+		AUTO(ca_line_done) struct ca_line l = { 0 };
+		struct ca_reply r = { .status = 200, .body = slice_cstr(rows[i].body) };
+		enum status st = reply_line(&r, &l, &e);
+		if (rows[i].text) {
+			assert_int_equal(st, ST_PEER);
+			assert_text(e.text, rows[i].text);
+			continue;
+		}
+		assert_ok(st);
+		assert_int_equal(l.n, 2);
+		assert_string_equal(l.v[0].serial, "12");
+		assert_string_equal(l.v[0].line, "7");
+		assert_string_equal(l.v[0].subject, "a\\x1b[2J");
+		assert_int_equal(l.v[0].not_after.s, 1900000000);
+		assert_true(l.v[0].revoked && l.v[0].same_key_only && l.closed);
+		assert_false(l.v[1].revoked || l.v[1].same_key_only);
+		assert_int_equal(l.more, 3);
+		assert_int_equal(l.expired, 4);
+	}
+}
+
 static void an_encrypted_key_is_text(void **state)
 {
 	(void)state;
@@ -539,6 +585,7 @@ int main(void)
 		cmocka_unit_test(the_root_is_the_fingerprints),
 		cmocka_unit_test(two_roots_are_not_one),
 		cmocka_unit_test(health_is_ok_and_nothing_else),
+		cmocka_unit_test(a_line_is_listed),
 		cmocka_unit_test(an_encrypted_key_is_text),
 		cmocka_unit_test(pages_have_provisioners_and_a_cursor),
 		cmocka_unit_test(pages_are_bounded),

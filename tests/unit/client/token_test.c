@@ -64,6 +64,7 @@ static void a_tokens_life_is_bounded(void **state)
 /* ---- which provisioner ---- */
 
 #define JWK(name, kid) "{\"type\":\"JWK\",\"name\":\"" name "\",\"key\":{\"kid\":\"" kid "\"}}"
+#define X5C(name) "{\"type\":\"X5C\",\"name\":\"" name "\",\"roots\":\"LS0t\"}"
 #define ACME "{\"type\":\"ACME\",\"name\":\"acme\"}"
 #define OIDC "{\"type\":\"OIDC\",\"name\":\"Google\",\"clientID\":\"abc\"}"
 #define OFF                                                                                                            \
@@ -76,6 +77,7 @@ static const struct choice_row {
 	int answer; /* what the person says; -1: is not asked */
 	enum status st;
 	const char *want; /* label or error */
+	bool x5c;
 } choices[] = {
 	{ "[" JWK("admin", "k1") "]", NULL, NULL, -1, ST_OK, "admin (JWK) [kid: k1]" },
 	{ "[" JWK("admin", "k1") "," ACME "]", NULL, NULL, -1, ST_OK, "admin (JWK) [kid: k1]" },
@@ -110,6 +112,13 @@ static const struct choice_row {
 	{ "[{}]", NULL, NULL, -1, ST_INVALID,
 	  "cannot create a new token: only JWK provisioners make tokens here, and there is none but  ()" },
 	{ "[" JWK("admin", "k1") "," JWK("ops", "k2") "]", NULL, NULL, 7, ST_BUG, "no provisioner 7" },
+	{ "[" JWK("admin", "k1") "," X5C("x") "]", NULL, NULL, -1, ST_OK, "admin (JWK) [kid: k1]" },
+	{ "[" JWK("admin", "k1") "," X5C("x") "]", NULL, NULL, -1, ST_OK, "x (X5C)", .x5c = true },
+	{ "[" X5C("y") "," X5C("x") "]", "x", NULL, -1, ST_OK, "x (X5C)", .x5c = true },
+	{ "[" JWK("admin", "k1") "]", NULL, NULL, -1, ST_INVALID,
+	  "cannot create a new token: only X5C provisioners make tokens of a certificate's key, and there is none but "
+	  "admin (JWK) [kid: k1]",
+	  .x5c = true },
 };
 
 static enum status person(void *ctx, const char *const *labels, size_t n, size_t *ret, struct error *e)
@@ -130,7 +139,7 @@ static void one_left_is_taken_and_more_are_asked_about(void **state)
 		struct error e = ERROR_INIT;
 		int answer = choices[i].answer;
 		const json_t *got = NULL;
-		struct provisioner_filter f = { .name = choices[i].name, .kid = choices[i].kid };
+		struct provisioner_filter f = { .name = choices[i].name, .kid = choices[i].kid, .x5c = choices[i].x5c };
 		AUTO(json_decref_p) json_t *list = json_loads(choices[i].list, 0, NULL);
 		AUTO(buf_done) struct buf label = BUF_INIT(1000);
 		assert_non_null(list);
@@ -344,6 +353,23 @@ static const struct token_row {
 	    .cnf = "CNF" },
 	  "{\"aud\":\"https://ca/1.0/revoke\",\"exp\":1900000300,\"iat\":1900000000,\"iss\":\"ops\",\"jti\":\"JTI\","
 	  "\"nbf\":1900000000,\"sha\":\"ab\",\"sub\":\"123\"}" },
+	{ { .kind = TOKEN_REVOKE_LINE,
+	    .audience = "https://ca/1.0/revoke-line",
+	    .provisioner = "ops",
+	    .kid = "k",
+	    .subject = "123",
+	    .scope = "descendants" },
+	  "{\"aud\":\"https://ca/1.0/revoke-line\",\"exp\":1900000300,\"iat\":1900000000,\"iss\":\"ops\","
+	  "\"jti\":\"JTI\",\"nbf\":1900000000,\"step\":{\"revoke\":{\"scope\":\"descendants\"}},\"sub\":\"123\"}" },
+	/* the scope is of no other token */
+	{ { .kind = TOKEN_REVOKE,
+	    .audience = "u",
+	    .provisioner = "ops",
+	    .kid = "k",
+	    .subject = "123",
+	    .scope = "lineage" },
+	  "{\"aud\":\"u\",\"exp\":1900000300,\"iat\":1900000000,\"iss\":\"ops\",\"jti\":\"JTI\","
+	  "\"nbf\":1900000000,\"sub\":\"123\"}" },
 };
 
 static void tokens_say_what_the_peers_say(void **state)
@@ -384,6 +410,40 @@ static void a_token_of_ours_opens_our_authority(void **state)
 	assert_ok(authorize_token(ca->a, OP_SIGN, buf_slice(&token), NOW, TESTCA_STORE_CREATED, &auth, &v, &e));
 	assert_int_equal(v.refusal, REFUSAL_NONE);
 	assert_string_equal(auth.ott.sub, "x.example");
+}
+
+/* An X5C token: named by the audience, the certificates go along, and the authority takes it. */
+static void a_certificates_token_opens_our_authority(void **state)
+{
+	(void)state;
+	struct error e = ERROR_INIT;
+	struct verdict v;
+	AUTO(testca_free_p) struct testca *t = testca_new(NULL);
+	AUTO(EVP_PKEY_free_p) EVP_PKEY *key = testca_key(KEY_EC, "P-256", 0);
+	AUTO(EVP_PKEY_free_p) EVP_PKEY *other = testca_key(KEY_EC, "P-256", 0);
+	AUTO(issued_done) struct issued leaf = { 0 };
+	AUTO(authorization_done) struct authorization auth = { 0 };
+	AUTO(buf_done) struct buf token = BUF_INIT(TOKEN_MAX);
+	testca_issue(t, key, "alice", NOW, &leaf);
+	struct chain certs = { (struct cert *[]){ leaf.cert, t->issuer }, 2 };
+	struct ca c = { .url = (char[]){ "https://ca.example:9000" } };
+	struct token_ask ask = { .kind = TOKEN_SIGN,
+		                 .subject = "srv.example",
+		                 .filter = { .name = "x5c" }, /* so that nobody is asked */
+		                 .key = key,
+		                 .x5c = &certs,
+		                 .now = NOW };
+	assert_ok(token_get(&c, NULL, &ask, &token, &e));
+	assert_ok(authorize_token(t->a, OP_SIGN, buf_slice(&token), NOW, TESTCA_STORE_CREATED, &auth, &v, &e));
+	assert_int_equal(v.refusal, REFUSAL_NONE);
+	assert_string_equal(auth.ott.aud[0], "https://ca.example:9000/1.0/sign#x5c/x5c");
+	assert_int_equal(auth.credential.n, 2);
+
+	buf_reset(&token);
+	ask.key = other;
+	assert_int_equal(token_get(&c, NULL, &ask, &token, &e), ST_INVALID);
+	assert_string_equal(e.text, "the key is not the certificate's");
+	assert_int_equal(token.n, 0);
 }
 
 static void two_tokens_are_never_one(void **state)
@@ -711,6 +771,7 @@ int main(void)
 		cmocka_unit_test(a_key_of_somebody_else_is_refused),
 		cmocka_unit_test(tokens_say_what_the_peers_say),
 		cmocka_unit_test(a_token_of_ours_opens_our_authority),
+		cmocka_unit_test(a_certificates_token_opens_our_authority),
 		cmocka_unit_test(two_tokens_are_never_one),
 		cmocka_unit_test(what_is_not_utf8_makes_no_token),
 		cmocka_unit_test(a_renew_token_carries_its_chain),
