@@ -1,4 +1,5 @@
 #include "cli/cli.h"
+#include "crypto/random.h"
 #include "os/file.h"
 #include "os/term.h"
 
@@ -60,6 +61,27 @@ enum status ask_new_password(const struct ask_password *a, struct buf *ret, stru
 		return error_set(e, ST_INVALID, "the password%s%s is empty", opt_is_set(a->file) ? " in " : "",
 		                 opt_is_set(a->file) ? a->file : "");
 	return st;
+}
+
+enum status make_password(struct invocation *inv, struct buf *ret, struct error *e)
+{
+	static const char letters[] = "ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz23456789-_+=.,:@";
+	uint8_t chance[32];
+	if (random_bytes(chance, sizeof chance, e))
+		return e->status;
+	for (size_t i = 0; i < sizeof chance; i++)
+		buf_addc(ret, letters[chance[i] & 63]);
+	explicit_bzero(chance, sizeof chance);
+	inv_say(inv, "Password: %s", buf_cstr(ret));
+	return buf_check(ret, e);
+}
+
+enum status ask_or_make_password(struct invocation *inv, const struct ask_password *a, struct buf *ret, struct error *e)
+{
+	if (opt_is_set(a->file) || !term_interactive())
+		return ask_new_password(a, ret, e);
+	enum status st = term_password(a->label, ret, e);
+	return st || ret->n ? st : make_password(inv, ret, e);
 }
 
 enum status read_key(const char *path, struct ask_password *a, EVP_PKEY **ret, struct error *e)

@@ -116,20 +116,6 @@ static enum status ask_dns(const struct ca_init_args *o, struct answers *a, stru
 	return buf_check(&a->dns_text, e) ? e->status : split_dns(a, e);
 }
 
-/* 32 characters that one can type, shown once. */
-static enum status generate_password(struct invocation *inv, struct buf *ret, struct error *e)
-{
-	static const char letters[] = "ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz23456789-_+=.,:@";
-	uint8_t chance[32];
-	if (random_bytes(chance, sizeof chance, e))
-		return e->status;
-	for (size_t i = 0; i < sizeof chance; i++)
-		buf_addc(ret, letters[chance[i] & 63]);
-	explicit_bzero(chance, sizeof chance);
-	inv_say(inv, "Password: %s", buf_cstr(ret));
-	return buf_check(ret, e);
-}
-
 static enum status password_from(const char *path, struct buf *ret, struct error *e)
 {
 	if (file_read_password(path, ret, e))
@@ -151,7 +137,7 @@ static enum status ask_passwords(struct invocation *inv, const struct ca_init_ar
 		    "Choose a password for your CA keys and first provisioner [leave empty and we'll generate one]",
 		    &a->password, e))
 		return e->status;
-	return a->password.n ? ST_OK : generate_password(inv, &a->password, e);
+	return a->password.n ? ST_OK : make_password(inv, &a->password, e);
 }
 
 static enum status ask_all(struct invocation *inv, const struct ca_init_args *o, struct answers *a, struct error *e)

@@ -81,21 +81,25 @@ static enum status parse_private(const char *path, struct slice text, EVP_PKEY *
 	return st;
 }
 
-static enum status set_encrypted(const struct provisioner_flags *f, EVP_PKEY *key, json_t *object, struct error *e)
+static enum status set_encrypted(struct invocation *inv, const struct provisioner_flags *f, EVP_PKEY *key,
+                                 json_t *object, struct error *e)
 {
 	AUTO(buf_done) struct buf password = BUF_SECRET(PASSWORD_MAX);
 	AUTO(json_decref_p) json_t *made = NULL;
-	struct ask_password ask = { .file = f->password_file,
-		                    .flag = "--password-file",
-		                    .label = "Please enter a password to encrypt the provisioner private key" };
-	if (ask_new_password(&ask, &password, e) ||
+	struct ask_password ask = {
+		.file = f->password_file,
+		.flag = "--password-file",
+		.label = "Please enter a password to encrypt the provisioner private key? [leave empty and "
+			 "we'll generate one]"
+	};
+	if (ask_or_make_password(inv, &ask, &password, e) ||
 	    provisioner_new_json("made", key, buf_slice(&password), JWE_P2C_WRITE, &made, e))
 		return e->status;
 	return caedit_set(object, "encryptedKey", json_incref(json_object_get(made, "encryptedKey")), e);
 }
 
-static enum status set_private(const struct provisioner_flags *f, const EVP_PKEY *public, json_t *object,
-                               struct error *e)
+static enum status set_private(struct invocation *inv, const struct provisioner_flags *f, const EVP_PKEY *public,
+                               json_t *object, struct error *e)
 {
 	AUTO(buf_done) struct buf text = BUF_SECRET(JWE_MAX), sealed = BUF_INIT(JWE_MAX);
 	AUTO(EVP_PKEY_free_p) EVP_PKEY *key = NULL;
@@ -112,7 +116,7 @@ static enum status set_private(const struct provisioner_flags *f, const EVP_PKEY
 	if (!key_equal(key, public))
 		return error_set(e, ST_INVALID, "the private key in %s does not belong to the public key in %s", path,
 		                 f->public_key);
-	return set_encrypted(f, key, object, e);
+	return set_encrypted(inv, f, key, object, e);
 }
 
 static enum status set_public(const struct jwk *k, json_t *object, struct error *e)
@@ -121,24 +125,24 @@ static enum status set_public(const struct jwk *k, json_t *object, struct error 
 	return caedit_public_key(k, &public, e) ? e->status : caedit_set(object, "key", json_incref(public), e);
 }
 
-static enum status create_key(const struct provisioner_flags *f, json_t *object, struct error *e)
+static enum status create_key(struct invocation *inv, const struct provisioner_flags *f, json_t *object,
+                              struct error *e)
 {
 	AUTO(EVP_PKEY_free_p) EVP_PKEY *key = NULL;
 	if (key_generate(&KEY_SPEC_DEFAULT, &key, e) || set_public(&(struct jwk){ .key = key }, object, e))
 		return e->status;
-	return set_encrypted(f, key, object, e);
+	return set_encrypted(inv, f, key, object, e);
 }
 
 static enum status fill_jwk(struct invocation *inv, const struct provisioner_flags *f, bool is_new, json_t *object,
                             struct error *e)
 {
-	(void)inv;
 	if (f->create && opt_is_set(f->public_key))
 		return usage_incompatible("create", "public-key", e);
 	if (f->create && opt_is_set(f->private_key))
 		return usage_incompatible("create", "private-key", e);
 	if (f->create)
-		return create_key(f, object, e);
+		return create_key(inv, f, object, e);
 	if (opt_is_set(f->private_key) && !opt_is_set(f->public_key))
 		return usage_requires("private-key", "public-key", e);
 	if (!opt_is_set(f->public_key))
@@ -152,7 +156,7 @@ static enum status fill_jwk(struct invocation *inv, const struct provisioner_fla
 		st = set_public(&k, object, e);
 	caedit_unset(object, "encryptedKey");
 	if (!st && opt_is_set(f->private_key))
-		st = set_private(f, k.key, object, e);
+		st = set_private(inv, f, k.key, object, e);
 	jwk_done(&k);
 	return st;
 }

@@ -112,5 +112,11 @@ struct password_source ask_password_source(struct ask_password *a);
 /* A new password, for what is about to be encrypted. ret: BUF_SECRET. An empty one is ST_INVALID. */
 MUST_USE enum status ask_new_password(const struct ask_password *a, struct buf *ret, struct error *e);
 
+/* 32 characters that one can type, shown once on stderr. */
+MUST_USE enum status make_password(struct invocation *inv, struct buf *ret, struct error *e);
+/* As ask_new_password, but a person who leaves it empty gets one that is made. */
+MUST_USE enum status ask_or_make_password(struct invocation *inv, const struct ask_password *a, struct buf *ret,
+                                          struct error *e);
+
 /* Reads the private key in a file (PEM or DER, "-" for stdin). */
 MUST_USE enum status read_key(const char *path, struct ask_password *a, EVP_PKEY **ret, struct error *e);

@@ -110,6 +110,16 @@ reload() {
 	cmp "$json" before.json
 }
 
+@test "a person who leaves the password empty gets one, and it opens the key" {
+	command -v expect >/dev/null || skip "expect is not installed"
+	expect -c 'set timeout 20; spawn step ca provisioner add made --create; expect "generate one"; send "\r"; expect eof' >said
+	sed -n 's/^Password: \([^[:space:]]*\).*/\1/p' said >made.txt
+	[ "$(tr -d '\n' <made.txt | wc -c)" -eq 32 ]
+	reload "configuration reloaded"
+	step ca certificate made.local made.crt made.key --provisioner made --provisioner-password-file made.txt
+	step ca provisioner remove made
+}
+
 @test "X5C takes roots, ACME is written down and loads disabled" {
 	step ca provisioner add x --type x5c --x5c-root "$CA_ROOT"
 	jq -r '.authority.provisioners[] | select(.name == "x") | .roots' "$json" | base64 -d | cmp - "$CA_ROOT"
