@@ -238,6 +238,9 @@ void listener_stop(struct listener *l)
 {
 	if (!l)
 		return;
+	/* From here on who connects is refused. Otherwise the kernel would go on to take connections that nobody answers
+	 * until the last running request is finished. */
+	shutdown(l->fd, SHUT_RDWR);
 	stop_threads(l, l->workers_n);
 	listener_free(l);
 }
