@@ -1,53 +1,26 @@
 #include "authority/verdict.h"
 
+#include "base/utf8.h"
+
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
 
-/* Length of the UTF-8 character at p (RFC 3629), or 0 where there is none. A NUL is a continuation of nothing, so a
- * character that was cut at the end of the text is found too. */
-static size_t utf8_length(const uint8_t *p)
-{
-	static const struct {
-		uint8_t first, last; /* of the leading byte */
-		uint8_t low, high;   /* of the second */
-		uint8_t n;
-	} forms[] = {
-		{ 0xc2, 0xdf, 0x80, 0xbf, 2 }, { 0xe0, 0xe0, 0xa0, 0xbf, 3 }, { 0xe1, 0xec, 0x80, 0xbf, 3 },
-		{ 0xed, 0xed, 0x80, 0x9f, 3 }, { 0xee, 0xef, 0x80, 0xbf, 3 }, { 0xf0, 0xf0, 0x90, 0xbf, 4 },
-		{ 0xf1, 0xf3, 0x80, 0xbf, 4 }, { 0xf4, 0xf4, 0x80, 0x8f, 4 },
-	};
-	if (*p < 0x80)
-		return 1;
-	for (size_t i = 0; i < COUNT_OF(forms); i++) {
-		if (*p < forms[i].first || *p > forms[i].last || p[1] < forms[i].low || p[1] > forms[i].high)
-			continue;
-		size_t n = 2;
-		while (n < forms[i].n && (p[n] & 0xc0) == 0x80)
-			n++;
-		return n == forms[i].n ? n : 0;
-	}
-	return 0;
-}
-
 /* In place; cut: the text did not fit, so a broken last character is our doing and is dropped. */
 static void make_printable(char *text, bool cut)
 {
-	uint8_t *p = (uint8_t *)text;
-	while (*p) {
-		size_t n = utf8_length(p);
-		if (n > 1) {
-			p += n;
-			continue;
-		}
-		size_t left = strlen((const char *)p);
-		if (cut && n == 0 && left < 4 && *p >= 0xc2)
+	for (struct slice rest = slice_cstr(text); rest.n;) {
+		uint8_t *p = (uint8_t *)text + strlen(text) - rest.n;
+		uint32_t c;
+		size_t n = utf8_next(rest, &c);
+		if (cut && !n && rest.n < 4 && *p >= 0xc2) {
 			*p = '\0';
-		else if (n == 0 || *p < 0x20 || *p == 0x7f)
-			*p++ = '?';
-		else
-			p++;
+			return;
+		}
+		if (!n || utf8_is_hostile(c))
+			memset(p, '?', n ? n : 1);
+		rest = slice_of(rest.p + (n ? n : 1), rest.n - (n ? n : 1));
 	}
 }
 

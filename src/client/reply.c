@@ -1,5 +1,6 @@
 #include "client/reply.h"
 #include "base/num.h"
+#include "base/utf8.h"
 #include "jose/auto.h"
 
 #include <stdio.h>
@@ -9,43 +10,17 @@ enum { MESSAGE_MAX = 600, RETRY_AFTER_MAX_S = 7 * 86400 };
 
 /* ---- text from the other side ---- */
 
-/* Bytes of the UTF-8 character at the front of s (RFC 3629 §4); 0 where there is none. */
-static size_t utf8_length(struct slice s)
-{
-	static const struct {
-		uint8_t first, last, low, high; /* first byte's range; second byte's */
-		size_t n;
-	} forms[] = {
-		{ 0x00, 0x7f, 0, 0, 1 },       { 0xc2, 0xdf, 0x80, 0xbf, 2 }, { 0xe0, 0xe0, 0xa0, 0xbf, 3 },
-		{ 0xe1, 0xec, 0x80, 0xbf, 3 }, { 0xed, 0xed, 0x80, 0x9f, 3 }, { 0xee, 0xef, 0x80, 0xbf, 3 },
-		{ 0xf0, 0xf0, 0x90, 0xbf, 4 }, { 0xf1, 0xf3, 0x80, 0xbf, 4 }, { 0xf4, 0xf4, 0x80, 0x8f, 4 },
-	};
-	for (size_t i = 0; i < COUNT_OF(forms); i++) {
-		if (s.p[0] < forms[i].first || s.p[0] > forms[i].last)
-			continue;
-		if (s.n < forms[i].n || (forms[i].n > 1 && (s.p[1] < forms[i].low || s.p[1] > forms[i].high)))
-			return 0;
-		for (size_t k = 2; k < forms[i].n; k++)
-			if (s.p[k] < 0x80 || s.p[k] > 0xbf)
-				return 0;
-		return forms[i].n;
-	}
-	return 0;
-}
-
 void text_escape(struct buf *out, struct slice text, size_t max)
 {
 	for (size_t at = 0, shown = 0; at < text.n && !out->failed; shown++) {
 		struct slice rest = slice_of(text.p + at, text.n - at);
-		size_t n = utf8_length(rest);
+		uint32_t c;
+		size_t n = utf8_next(rest, &c);
 		if (shown == max) {
 			buf_adds(out, "...");
 			return;
 		}
-		/* C0, DEL and C1 (U+0080..U+009F) steer terminals. */
-		bool control = n == 1 ? rest.p[0] < 0x20 || rest.p[0] == 0x7f
-		                      : n == 2 && rest.p[0] == 0xc2 && rest.p[1] < 0xa0;
-		if (n && !control)
+		if (n && !utf8_is_hostile(c))
 			buf_add(out, rest.p, n);
 		else
 			for (size_t k = 0; k < (n ? n : 1); k++)

@@ -40,5 +40,5 @@ MUST_USE enum status reply_page(const struct ca_reply *r, json_t *all, char next
 enum { REPLY_LINE_CERTS_MAX = 100000 };
 MUST_USE enum status reply_line(const struct ca_reply *r, struct ca_line *ret, struct error *e);
 
-/* Appends at most max characters of text for a terminal: control characters and what is not UTF-8 as \xNN. */
+/* Appends at most max characters of text for a terminal: what is hostile (base/utf8.h) or not UTF-8 as \xNN. */
 void text_escape(struct buf *out, struct slice text, size_t max);

@@ -1,6 +1,8 @@
 #include "jose/jsonio.h"
 #include "jose/auto.h"
 
+#include "base/utf8.h"
+
 #include <inttypes.h>
 #include <malloc.h>
 #include <stdlib.h>
@@ -303,37 +305,11 @@ struct slice jsonio_text(const json_t *v)
 	return json_is_string(v) ? slice_of(json_string_value(v), json_string_length(v)) : SLICE_NONE;
 }
 
-/* Bytes of the character that begins at s.p, 0 where there is none (RFC 3629 §4). */
-static size_t character(struct slice s)
-{
-	static const struct {
-		uint8_t first, last, second_min, second_max; /* of the first byte; bounds of the second */
-		size_t n;
-	} forms[] = {
-		{ 0x01, 0x7f, 0, 0, 1 },       { 0xc2, 0xdf, 0x80, 0xbf, 2 }, { 0xe0, 0xe0, 0xa0, 0xbf, 3 },
-		{ 0xe1, 0xec, 0x80, 0xbf, 3 }, { 0xed, 0xed, 0x80, 0x9f, 3 }, { 0xee, 0xef, 0x80, 0xbf, 3 },
-		{ 0xf0, 0xf0, 0x90, 0xbf, 4 }, { 0xf1, 0xf3, 0x80, 0xbf, 4 }, { 0xf4, 0xf4, 0x80, 0x8f, 4 },
-	};
-	for (size_t i = 0; i < COUNT_OF(forms); i++) {
-		size_t n = forms[i].n;
-		if (s.p[0] < forms[i].first || s.p[0] > forms[i].last)
-			continue;
-		if (s.n < n || (n > 1 && (s.p[1] < forms[i].second_min || s.p[1] > forms[i].second_max)))
-			return 0;
-		for (size_t k = 2; k < n; k++)
-			if ((s.p[k] & 0xc0) != 0x80)
-				return 0;
-		return n;
-	}
-	return 0;
-}
-
 bool jsonio_text_ok(struct slice text)
 {
-	for (size_t n; text.n; text.p += n, text.n -= n) {
-		n = character(text);
-		if (!n)
+	uint32_t c;
+	for (size_t n; text.n; text.p += n, text.n -= n)
+		if (!(n = utf8_next(text, &c)) || !c)
 			return false;
-	}
 	return true;
 }

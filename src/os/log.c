@@ -1,5 +1,6 @@
 #include "os/log.h"
 
+#include "base/utf8.h"
 #include "os/clock.h"
 
 #include <errno.h>
@@ -48,41 +49,6 @@ void log_setup(enum log_format format, int fd)
 	atomic_store(&sink.prefix, is_journal(fd));
 }
 
-/* One character of well-formed UTF-8 (RFC 3629 §4); returns its length, or 0. */
-static size_t utf8_next(struct slice s, uint32_t *ret)
-{
-	static const struct {
-		uint8_t lead_mask, lead;
-		uint8_t n;
-		uint32_t min;
-	} forms[] = {
-		{ 0x80, 0x00, 1, 0 }, { 0xe0, 0xc0, 2, 0x80 }, { 0xf0, 0xe0, 3, 0x800 }, { 0xf8, 0xf0, 4, 0x10000 }
-	};
-	for (size_t f = 0; f < COUNT_OF(forms); f++) {
-		if ((s.p[0] & forms[f].lead_mask) != forms[f].lead || s.n < forms[f].n)
-			continue;
-		uint32_t c = s.p[0] & (uint8_t)~forms[f].lead_mask;
-		for (size_t i = 1; i < forms[f].n; i++) {
-			if ((s.p[i] & 0xc0) != 0x80)
-				return 0;
-			c = c << 6 | (s.p[i] & 0x3f);
-		}
-		if (c < forms[f].min || c > 0x10ffff || (c >= 0xd800 && c <= 0xdfff))
-			return 0;
-		*ret = c;
-		return forms[f].n;
-	}
-	return 0;
-}
-
-/* What could move a terminal's cursor, break a line or turn the reading direction. */
-static bool is_hostile(uint32_t c)
-{
-	return c < 0x20 || (c >= 0x7f && c <= 0x9f) || c == 0xad || c == 0x61c || (c >= 0x200b && c <= 0x200f) ||
-	       (c >= 0x2028 && c <= 0x202e) || (c >= 0x2060 && c <= 0x206f) || c == 0xfeff ||
-	       (c >= 0xfff0 && c <= 0xfffb) || c >= 0xe0000;
-}
-
 static void add_escape(struct buf *out, uint32_t c, bool json)
 {
 	static const char letters[] = "\bb\ff\nn\rr\tt\"\"\\\\";
@@ -115,7 +81,7 @@ static void add_quoted(struct buf *out, struct slice s, bool json)
 		size_t n = utf8_next(slice_of(s.p + i, s.n - i), &c);
 		if (!n)
 			buf_addf(out, json ? "\\ufffd" : "\\x%02x", s.p[i]);
-		else if (is_hostile(c) || c == '"' || c == '\\')
+		else if (utf8_is_hostile(c) || c == '"' || c == '\\')
 			add_escape(out, c, json);
 		else
 			buf_add(out, s.p + i, n);

@@ -12,6 +12,7 @@
 #include "renewal/record.h"
 
 #include "base/b64.h"
+#include "base/utf8.h"
 #include "jose/auto.h"
 #include "jose/jsonio.h"
 #include "renewal/owed.h"
@@ -40,29 +41,21 @@ bool record_owes_deployment(const struct record *r)
 	return false;
 }
 
-/* Bytes of the first character of s, 1 where it is none or not fit to be shown. */
-static size_t character(const char *s, bool *ret_fit)
-{
-	uint8_t c = (uint8_t)*s;
-	size_t n = c < 0xc0 ? 1 : c < 0xe0 ? 2 : c < 0xf0 ? 3 : 4;
-	n = strnlen(s, n);
-	bool is_control = c < 0x20 || c == 0x7f || (c == 0xc2 && n == 2 && (uint8_t)s[1] < 0xa0);
-	*ret_fit = !is_control && jsonio_text_ok(slice_of(s, n));
-	return *ret_fit ? n : 1;
-}
-
 void record_text(char out[RECORD_TEXT], const char *text)
 {
-	size_t at = 0, n;
-	for (bool fit; *text; text += n) {
-		n = character(text, &fit);
-		if (at + n >= RECORD_TEXT)
+	size_t at = 0;
+	for (struct slice rest = slice_cstr(text); rest.n;) {
+		uint32_t c;
+		size_t n = utf8_next(rest, &c);
+		bool fit = n && !utf8_is_hostile(c);
+		if (at + (fit ? n : 1) >= RECORD_TEXT)
 			break;
 		if (fit)
-			memcpy(out + at, text, n);
+			memcpy(out + at, rest.p, n);
 		else
 			out[at] = '?';
-		at += n;
+		at += fit ? n : 1;
+		rest = slice_of(rest.p + (n ? n : 1), rest.n - (n ? n : 1));
 	}
 	out[at] = '\0';
 }

@@ -7,13 +7,10 @@
  * are not UTF-8 (one byte is taken), overlong, a surrogate or beyond U+10FFFF. */
 int32_t show_rune(struct slice *rest);
 
-/* Controls (C0, DEL, C1), and the characters that are invisible or change the direction of text. */
-bool show_unfit(int32_t rune);
-
-/* Appends one code point as UTF-8, '?' where it is unfit or -1. */
+/* Appends one code point as UTF-8, '?' where it is hostile (base/utf8.h) or -1. */
 void show_add_rune(struct buf *out, int32_t rune);
 
-/* Appends UTF-8 text with every unfit character and broken byte replaced by '?'. */
+/* Appends UTF-8 text with every hostile character and broken byte replaced by '?'. */
 void show_add(struct buf *out, struct slice utf8);
 
 /* The same as a JSON string with its quotes (RFC 8259 §7). */

@@ -278,7 +278,7 @@ static void text_that_is_kept(void **state)
 		{ "caf\xc3\xa9 \xe2\x82\xac \xf0\x9f\x98\x80", "caf\xc3\xa9 \xe2\x82\xac \xf0\x9f\x98\x80" },
 		{ "\xc2\x9b"
 		  "31m",
-		  "??31m" }, /* CSI as one character: a terminal obeys it */
+		  "?31m" }, /* CSI as one character: a terminal obeys it */
 		{ "\xc2\xa0", "\xc2\xa0" },
 		{ "\xff\xfe", "??" },
 		{ "\xc3", "?" },
