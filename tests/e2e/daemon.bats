@@ -33,10 +33,11 @@ teardown() {
 
 # daemon [renew|rekey] FLAGS...: in the background; its log in `log` (both channels) and its number in $DAEMON.
 daemon() {
+	rm -f log.out log.err # what an earlier one said is not what is waited for
 	step ca "$1" --daemon "${@:2}" >log.out 2>log.err 3>&- &
 	DAEMON=$!
 	echo "$DAEMON" >>pids
-	ca_wait 'grep -q "first renewal in" log.out || ! kill -0 $DAEMON 2>/dev/null'
+	ca_wait 'grep -qs "first renewal in" log.out || ! kill -0 $DAEMON 2>/dev/null'
 	grep -q "first renewal in" log.out || { cat log.err >&2; return 1; }
 }
 
