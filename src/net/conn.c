@@ -20,7 +20,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-enum { LINGER_MS = 500, LINGER_MAX = 256 << 10 };
+enum { LINGER_MS = 2000, LINGER_MAX = 4 << 20 }; /* a refused body of a few MiB is read to its end, so that the 413 arrives */
 
 static const struct listener_conf *conf_of(const struct conn *c)
 {
