@@ -1,14 +1,12 @@
 #include "cli/ca_common.h"
+#include "cli/certfile.h"
 
 #include "crypto/auto.h"
 #include "crypto/keys.h"
 #include "os/file.h"
 #include "renewal/answer.h"
 
-#include <dirent.h>
-#include <errno.h>
 #include <stdlib.h>
-#include <sys/stat.h>
 
 /* ---- the CA ---- */
 
@@ -41,59 +39,17 @@ enum status ca_set_url(struct invocation *inv, const struct ca_flags *f, struct 
 	return ST_OK;
 }
 
-static enum status add_root_file(const char *path, struct chain *ret, struct error *e)
-{
-	AUTO(chain_done) struct chain got = { 0 };
-	enum status st = load_chain(path, &got, e);
-	for (size_t i = 0; !st && i < got.n; i++)
-		st = chain_add(ret, got.v[i], e);
-	return st;
-}
-
-static enum status add_root_folder(const char *path, struct chain *ret, struct error *e)
-{
-	DIR *d = opendir(path);
-	enum status st = d ? ST_OK : error_os(e, errno, "open %s failed", path);
-	for (struct dirent *f; !st && (f = readdir(d));) {
-		AUTO(buf_done) struct buf file = BUF_INIT(8192);
-		struct error ignored = ERROR_INIT;
-		buf_addf(&file, "%s/%s", path, f->d_name);
-		if (f->d_name[0] != '.') /* what is no certificate there is passed over, as in the peer */
-			st_ignore(add_root_file(buf_cstr(&file), ret, &ignored), "other files may be there");
-	}
-	if (d)
-		closedir(d);
-	return st;
-}
-
-static enum status add_roots(const char *path, struct chain *ret, struct error *e)
-{
-	struct stat s;
-	return !stat(path, &s) && S_ISDIR(s.st_mode) ? add_root_folder(path, ret, e) : add_root_file(path, ret, e);
-}
-
 enum status ca_set_roots(struct invocation *inv, const struct ca_flags *f, struct ca *c, struct error *e)
 {
 	AUTO(buf_done) struct buf path = BUF_INIT(1 << 16);
 	enum status st = ST_OK;
-	if (!opt_is_set(f->root)) {
-		st = inv_file(inv, "certs/root_ca.crt", &path, e);
-		if (!st && !file_exists(buf_cstr(&path)))
+	if (opt_is_set(f->root)) {
+		st = cert_roots_read(f->root, &c->roots, e);
+	} else if (!(st = inv_file(inv, "certs/root_ca.crt", &path, e))) {
+		if (!file_exists(buf_cstr(&path)))
 			return usage_required(inv, "root", e);
-		return st || add_roots(buf_cstr(&path), &c->roots, e) ? error_wrap(e, "error reading cert pool")
-		                                                      : ST_OK;
+		st = cert_roots_add(buf_cstr(&path), &c->roots, e);
 	}
-	for (const char *p = f->root; !st && *p; p += strspn(p, ",")) {
-		size_t n = strcspn(p, ",");
-		buf_reset(&path);
-		buf_add(&path, p, n);
-		st = buf_check(&path, e);
-		if (!st && n)
-			st = add_roots(buf_cstr(&path), &c->roots, e);
-		p += n;
-	}
-	if (!st && !c->roots.n)
-		st = error_set(e, ST_INVALID, "%s: no certificates found", f->root);
 	return st ? error_wrap(e, "error reading cert pool") : ST_OK;
 }
 

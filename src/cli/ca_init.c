@@ -1,13 +1,12 @@
 /* `step ca init`: everything is asked and checked first, made in memory, and written as one transaction. */
 #include "cli/ca_common.h"
+#include "cli/local_ca.h"
 #include "config/cainit.h"
 #include "crypto/auto.h"
 #include "crypto/keys.h"
-#include "crypto/random.h"
 #include "jose/auto.h"
 #include "jose/jwe.h"
 #include "os/file.h"
-#include "x509/certwriter.h"
 #include "x509/name.h"
 #include "x509/profile.h"
 
@@ -159,81 +158,56 @@ static enum status ask_all(struct invocation *inv, const struct ca_init_args *o,
 
 /* ---- certificates ---- */
 
-struct ca_pair {
-	struct cert *cert;
-	EVP_PKEY *key;
-};
-
-static void ca_pair_done(struct ca_pair *p)
-{
-	cert_unref(p->cert);
-	EVP_PKEY_free(p->key);
-}
-
-enum { CA_LIFE_S = 87600 * 3600, SERIAL_BYTES = 16 };
+enum { CA_LIFE_S = 87600 * 3600 };
 
 /* A CA certificate in the peer's form (spec/server.md §3.6); issuer NULL: self-signed. */
-static enum status make_ca(const char *org, const char *suffix, int path_len, const struct ca_pair *issuer,
-                           struct wall now, struct ca_pair *ret, struct error *e)
+static enum status make_ca(struct invocation *inv, const char *org, const char *suffix, int path_len,
+                           const struct local_ca *issuer, struct local_ca *ret, struct error *e)
 {
 	AUTO(buf_done) struct buf cn = BUF_INIT(1024), name = BUF_INIT(4096), spki = BUF_INIT(4096);
-	AUTO(buf_done) struct buf exts = BUF_INIT(4096), der = BUF_INIT(CERT_MAX);
-	AUTO(ca_pair_done) struct ca_pair made = { 0 };
-	AUTO(signer_free_p) struct signer *signer = NULL;
-	uint8_t serial[SERIAL_BYTES];
-	const struct cert_facts *by = issuer ? cert_facts(issuer->cert) : NULL;
-	enum sign_alg alg;
+	AUTO(buf_done) struct buf exts = BUF_INIT(4096);
+	AUTO(local_ca_done) struct local_ca made = { 0 };
+	AUTO(cert_unref_p) struct cert *cert = NULL;
+	struct wall now = inv_now(inv), end = { now.s + CA_LIFE_S };
 
 	buf_addf(&cn, "%s %s", org, suffix);
 	struct name_attrs attrs = { .organization = org, .common_name = buf_cstr(&cn) };
-	if (buf_check(&cn, e) || random_bytes(serial, sizeof serial, e) ||
-	    key_generate(&KEY_SPEC_DEFAULT, &made.key, e) || name_encode(&attrs, &name, e) ||
-	    key_spki(made.key, &spki, e) ||
-	    profile_ca(buf_slice(&spki), path_len, by ? by->subject_key_id : SLICE_NONE, &exts, e) ||
-	    sign_alg_for_key(issuer ? issuer->key : made.key, &alg, e) ||
-	    signer_new(issuer ? issuer->key : made.key, alg, &signer, e))
+	if (buf_check(&cn, e) || key_generate(&KEY_SPEC_DEFAULT, &made.key, e) || name_encode(&attrs, &name, e) ||
+	    key_spki(made.key, &spki, e) || profile_ca(buf_slice(&spki), path_len, local_ca_key_id(issuer), &exts, e))
 		return e->status;
-	struct cert_draft draft = {
-		.serial = slice_of(serial, sizeof serial),
-		.issuer = by ? by->subject : buf_slice(&name),
+	if (issuer && end.s > cert_facts(issuer->chain.v[0])->not_after.s) /* an imported root may end sooner */
+		end = cert_facts(issuer->chain.v[0])->not_after;
+	const struct local_draft draft = {
+		.ca = issuer,
+		.key = made.key,
 		.subject = buf_slice(&name),
 		.spki = buf_slice(&spki),
-		.not_before = now,
-		.not_after = { now.s + CA_LIFE_S },
 		.extensions = buf_slice(&exts),
+		.life = { now, end },
 	};
-	if (by && draft.not_after.s > by->not_after.s) /* an imported root may end sooner */
-		draft.not_after = by->not_after;
-	if (cert_write(&draft, signer, &der, e) || cert_parse(buf_slice(&der), &made.cert, e))
+	if (local_sign(inv, &draft, &cert, e) || chain_add(&made.chain, cert, e))
 		return error_wrap(e, "%s", buf_cstr(&cn));
 	*ret = made;
-	made = (struct ca_pair){ 0 };
+	made = (struct local_ca){ 0 };
 	return ST_OK;
 }
 
-static enum status import_root(struct invocation *inv, const struct ca_init_args *o, struct ca_pair *ret,
+static enum status import_root(struct invocation *inv, const struct ca_init_args *o, struct local_ca *ret,
                                struct error *e)
 {
-	AUTO(chain_done) struct chain chain = { 0 };
-	AUTO(ca_pair_done) struct ca_pair got = { 0 };
+	AUTO(local_ca_done) struct local_ca got = { 0 };
 	struct ask_password asking = { .file = o->key_password_file,
 		                       .flag = "--key-password-file",
 		                       .label = "Please enter the password to decrypt the root key" };
-	if (load_chain(o->root, &chain, e) || read_key(o->key, &asking, &got.key, e))
+	if (local_ca_load(inv, o->root, o->key, &asking, &got, e))
 		return e->status;
-	const struct cert_facts *f = cert_facts(chain.v[0]);
-	if (!f->is_ca || (f->has_key_usage && !(f->key_usage & KU_KEY_CERT_SIGN)))
-		return error_set(e, ST_INVALID, "%s: not a CA certificate that may sign certificates", o->root);
+	const struct cert_facts *f = cert_facts(got.chain.v[0]);
 	if (f->path_len == 0)
 		return error_set(e, ST_INVALID, "%s: its path length allows no intermediate below it", o->root);
-	if (!key_equal(cert_key(chain.v[0]), got.key))
-		return error_set(e, ST_INVALID, "the private key in %s does not belong to the certificate in %s",
-		                 o->key, o->root);
 	if (inv_now(inv).s >= f->not_after.s)
 		return error_set(e, ST_EXPIRED, "%s: the certificate has expired", o->root);
-	got.cert = cert_ref(chain.v[0]);
 	*ret = got;
-	got = (struct ca_pair){ 0 };
+	got = (struct local_ca){ 0 };
 	return ST_OK;
 }
 
@@ -313,16 +287,16 @@ static size_t slot(const struct site *s, size_t file)
 	return n;
 }
 
-static enum status stage_ca(struct filetx *tx, const struct site *s, size_t crt, size_t key, const struct ca_pair *pair,
+static enum status stage_ca(struct filetx *tx, const struct site *s, size_t crt, size_t key, const struct local_ca *ca,
                             struct slice password, struct error *e)
 {
 	AUTO(buf_done) struct buf pem = BUF_INIT(CERT_MAX * 2), secret = BUF_SECRET(KEYFILE_MAX);
-	cert_format_pem(pair->cert, &pem);
+	cert_format_pem(ca->chain.v[0], &pem);
 	if (buf_check(&pem, e) || filetx_stage(tx, slot(s, crt), buf_slice(&pem), e))
 		return e->status;
 	if (!s->wanted[key])
 		return ST_OK;
-	return keyfile_format(pair->key, KEYFILE_NATIVE, password, &secret, e)
+	return keyfile_format(ca->key, KEYFILE_NATIVE, password, &secret, e)
 	               ? e->status
 	               : filetx_stage(tx, slot(s, key), buf_slice(&secret), e);
 }
@@ -405,22 +379,22 @@ static enum status make(struct invocation *inv, const struct ca_init_args *o, st
 	AUTO(answers_done) struct answers a = answers_new();
 	AUTO(site_done) struct site s = { 0 };
 	AUTO(filetx_close_p) struct filetx *tx = NULL;
-	AUTO(ca_pair_done) struct ca_pair root = { 0 }, intermediate = { 0 };
+	AUTO(local_ca_done) struct local_ca root = { 0 }, intermediate = { 0 };
 	bool imported = opt_is_set(o->root);
 
 	if (ask_all(inv, o, &a, e) || (imported && import_root(inv, o, &root, e)) || prepare(inv, o, &s, &tx, e))
 		return e->status;
-	if (!imported && make_ca(buf_cstr(&a.name), "Root CA", 1, NULL, inv_now(inv), &root, e))
+	if (!imported && make_ca(inv, buf_cstr(&a.name), "Root CA", 1, NULL, &root, e))
 		return e->status;
 	inv_say(inv, "\n%s root certificate... done!", imported ? "Copying" : "Generating");
-	if (make_ca(buf_cstr(&a.name), "Intermediate CA", 0, &root, inv_now(inv), &intermediate, e))
+	if (make_ca(inv, buf_cstr(&a.name), "Intermediate CA", 0, &root, &intermediate, e))
 		return e->status;
 	inv_say(inv, "Generating intermediate certificate... done!");
 	if (stage_ca(tx, &s, ROOT_CRT, ROOT_KEY, &root, buf_slice(&a.password), e) ||
 	    stage_ca(tx, &s, INT_CRT, INT_KEY, &intermediate, buf_slice(&a.password), e) ||
-	    (!o->pki && stage_config(tx, &s, o, &a, root.cert, e)) || filetx_commit(tx, e))
+	    (!o->pki && stage_config(tx, &s, o, &a, root.chain.v[0], e)) || filetx_commit(tx, e))
 		return e->status;
-	return report(inv, &s, o, root.cert, e);
+	return report(inv, &s, o, root.chain.v[0], e);
 }
 
 static enum status check_flags(struct invocation *inv, const struct ca_init_args *o, struct error *e)
@@ -498,9 +472,9 @@ const struct command cmd_ca_init = {
 	.path = "ca init",
 	.summary = "make a new PKI and the configuration of its CA",
 	.description = "Makes a root and an intermediate certificate with their keys, a first provisioner, ca.json and "
-	               "defaults.json below "
+		       "defaults.json below "
 		       "$(step path). What is not given by a flag is asked for on a terminal. All files are written as "
-	               "one transaction; "
+		       "one transaction; "
 		       "files that exist are replaced only when a person says so.",
 	.opts = opts,
 	.args_size = sizeof(struct ca_init_args),

@@ -95,8 +95,8 @@ enum status cert_file_read(struct invocation *inv, const char *name, const struc
 	AUTO(buf_done) struct buf text = BUF_INIT(CERT_BUNDLE_MAX);
 	const char *path = name ? name : "-";
 	enum status st = file_read(path, &text, e);
-	return st ? st : cert_file_parse(buf_slice(&text), strcmp(path, "-") ? path : "stdin", all, how->facts_only,
-	                            ret, e);
+	return st ? st
+	          : cert_file_parse(buf_slice(&text), strcmp(path, "-") ? path : "stdin", all, how->facts_only, ret, e);
 }
 
 enum status cert_chain_read(struct invocation *inv, const char *name, const struct cert_server *how, bool all,
@@ -115,7 +115,7 @@ enum status cert_chain_read(struct invocation *inv, const char *name, const stru
 
 /* ---- roots ---- */
 
-static enum status add_roots(struct chain *all, const char *path, struct error *e)
+static enum status add_file(struct chain *all, const char *path, struct error *e)
 {
 	AUTO(buf_done) struct buf text = BUF_INIT(CERT_BUNDLE_MAX);
 	AUTO(chain_done) struct chain some = { 0 };
@@ -123,59 +123,61 @@ static enum status add_roots(struct chain *all, const char *path, struct error *
 	if (st)
 		return st;
 	if (chain_parse(buf_slice(&text), &some, e))
-		return error_wrap(e, "error parsing %s", path);
+		return error_wrap(e, "%s", path);
 	for (size_t i = 0; !st && i < some.n; i++)
 		st = chain_add(all, some.v[i], e);
 	return st;
 }
 
-static bool has_ending(const char *name)
-{
-	const char *dot = strrchr(name, '.');
-	return dot && (!strcmp(dot, ".pem") || !strcmp(dot, ".crt") || !strcmp(dot, ".cer"));
-}
-
+/* What is no certificate there is passed over, as in the peer. */
 static enum status add_folder(struct chain *all, const char *path, struct error *e)
 {
 	AUTO(closedir_p) DIR *d = opendir(path);
 	if (!d)
 		return error_os(e, errno, "open %s failed", path);
 	enum status st = ST_OK;
-	for (struct dirent *f; !st && (f = readdir(d));) {
+	for (struct dirent *f; st != ST_NOMEM && (f = readdir(d));) {
 		AUTO(buf_done) struct buf file = BUF_INIT(1 << 13);
-		if (f->d_name[0] == '.' || !has_ending(f->d_name))
+		if (f->d_name[0] == '.')
 			continue;
 		buf_addf(&file, "%s/%s", path, f->d_name);
 		st = buf_check(&file, e);
 		if (!st)
-			st = add_roots(all, buf_cstr(&file), e);
+			st = add_file(all, buf_cstr(&file), e);
 	}
-	return st;
+	return st == ST_NOMEM ? st : ST_OK;
 }
 
-static enum status add_place(struct chain *all, const char *path, struct error *e)
+enum status cert_roots_add(const char *path, struct chain *all, struct error *e)
 {
 	struct stat info;
 	if (stat(path, &info))
 		return error_os(e, errno, "open %s failed", path);
-	return S_ISDIR(info.st_mode) ? add_folder(all, path, e) : add_roots(all, path, e);
+	return S_ISDIR(info.st_mode) ? add_folder(all, path, e) : add_file(all, path, e);
+}
+
+enum status cert_roots_read(const char *list, struct chain *all, struct error *e)
+{
+	enum status st = ST_OK;
+	for (struct slice rest = slice_cstr(list); !st && rest.n;) {
+		size_t n = slice_find(rest, ',');
+		struct slice name = slice_trim(slice_of(rest.p, n));
+		AUTO(text_free_p) char *path = text_dup(name);
+		if (!path)
+			return error_nomem(e);
+		rest = slice_of(rest.p + n + (n < rest.n), rest.n - n - (n < rest.n));
+		if (name.n)
+			st = cert_roots_add(path, all, e);
+	}
+	return st || all->n ? st : error_set(e, ST_INVALID, "there are no certificates in %s", list);
 }
 
 enum status cert_roots(const char *roots, struct trust **ret, struct error *e)
 {
+	AUTO(chain_done) struct chain all = { 0 };
 	if (!opt_is_set(roots))
 		return trust_new_system(ret, e);
-	AUTO(chain_done) struct chain all = { 0 };
-	enum status st = ST_OK;
-	for (struct slice rest = slice_cstr(roots); !st && rest.n;) {
-		size_t n = slice_find(rest, ',');
-		AUTO(text_free_p) char *path = text_dup(slice_trim(slice_of(rest.p, n)));
-		if (!path)
-			return error_nomem(e);
-		rest = slice_of(rest.p + n + (n < rest.n), rest.n - n - (n < rest.n));
-		st = add_place(&all, path, e);
-	}
-	if (!st && !all.n)
-		return error_set(e, ST_INVALID, "failed to load root certificates: there are none in %s", roots);
-	return st ? error_wrap(e, "failed to load root certificates") : trust_new(&all, false, ret, e);
+	if (cert_roots_read(roots, &all, e))
+		return error_wrap(e, "failed to load root certificates");
+	return trust_new(&all, false, ret, e);
 }

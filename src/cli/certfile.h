@@ -40,6 +40,9 @@ MUST_USE enum status cert_file_read(struct invocation *inv, const char *name, co
 MUST_USE enum status cert_chain_read(struct invocation *inv, const char *name, const struct cert_server *how, bool all,
                                      struct chain *ret, struct error *e);
 
-/* --roots: a file, a folder (its *.pem, *.crt and *.cer), or several of these separated by commas. Empty: the system's.
- */
+/* Appends the certificates of a file, or of every file of a folder that holds some. */
+MUST_USE enum status cert_roots_add(const char *path, struct chain *all, struct error *e);
+/* --roots and --root: several of these separated by commas. ST_INVALID: there is none. */
+MUST_USE enum status cert_roots_read(const char *list, struct chain *all, struct error *e);
+/* The same as trust anchors. Empty: the system's. */
 MUST_USE enum status cert_roots(const char *roots, struct trust **ret, struct error *e);

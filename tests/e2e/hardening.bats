@@ -47,3 +47,33 @@ setup() {
 	[[ "$output" == *"/nonexistent/pid"* ]]
 	absent db/perennial.db-wal
 }
+
+@test "one broken file in a folder of roots hid the others from certificate verify" {
+	mkdir -p roots/folder
+	cp "$CA_ROOT" roots/root.crt
+	echo "no certificate" >roots/broken.crt
+	step ca health --root roots
+	step certificate verify --roots roots "$STEPPATH/certs/intermediate_ca.crt"
+	rm roots/root.crt
+	refute step ca health --root roots
+	refute step certificate verify --roots roots "$STEPPATH/certs/intermediate_ca.crt"
+}
+
+@test "ca init takes over a root, and refuses one that does not fit" {
+	step certificate create Old old.crt old.key --profile root-ca --no-password --insecure
+	step certificate create Flat flat.crt flat.key --profile intermediate-ca --ca old.crt --ca-key old.key --no-password --insecure
+	ours=$STEPPATH
+	init() {
+		STEPPATH="$PWD/new" step ca init --name New --provisioner admin --dns localhost --address :0 --pki \
+			--password-file "$CA_DIR/password.txt" "$@" 2>err
+	}
+	refute init --root old.crt --key flat.key
+	[ "$(cat err)" = "the private key in flat.key does not belong to the certificate in old.crt" ]
+	refute init --root flat.crt --key flat.key
+	[ "$(cat err)" = "flat.crt: its path length allows no intermediate below it" ]
+	absent new/certs/root_ca.crt
+	init --root old.crt --key old.key
+	cmp old.crt new/certs/root_ca.crt
+	openssl verify -CAfile old.crt new/certs/intermediate_ca.crt
+	absent new/secrets/root_ca_key
+}
