@@ -398,7 +398,9 @@ static enum status look(struct talk *t, const char *name, X509 **leaf, struct er
 	if (!ssl || SSL_set_fd(ssl, t->fd) != 1)
 		return error_ossl(e, ST_CRYPTO, "TLS");
 	/* RFC 6066 §3: an address is no server name. */
-	if (name && name[0] && !is_address(name) && SSL_set_tlsext_host_name(ssl, name) != 1)
+	char host[SERVED_HOST_MAX]; /* the macro wants one that it could write to */
+	snprintf(host, sizeof host, "%s", name ? name : "");
+	if (host[0] && !is_address(host) && SSL_set_tlsext_host_name(ssl, host) != 1)
 		return error_ossl(e, ST_CRYPTO, "server name %s", name);
 	return shake_hands(t, ssl, leaf, e);
 }
