@@ -84,6 +84,24 @@ static enum status load_fitting_key(struct turn *t, const char *crt_path, struct
 	                 crt_path);
 }
 
+/* The out file is an output first: where its key is not at hand (a rekey with --private-key wrote it, say), the pair that
+ * was named is the one to go by. */
+static enum status load_pair(struct turn *t, struct error *e)
+{
+	const struct pair_conf *c = t->conf;
+	const char *path;
+	if (pair_load_chain(c, &t->chain, &path, e))
+		return e->status;
+	enum status st = load_fitting_key(t, path, e);
+	if (!st || path == c->crt)
+		return st;
+	chain_done(&t->chain);
+	EVP_PKEY_free(TAKE(t->key));
+	if (load_chain(c->crt, &t->chain, e))
+		return error_wrap(e, "error reading certificate chain");
+	return load_fitting_key(t, c->crt, e);
+}
+
 /* ---- the record ---- */
 
 static void tell_record(struct turn *t, struct error *e)
@@ -150,13 +168,10 @@ static enum status open_files(struct turn *t, bool wait, struct error *e)
 
 enum status turn_open(const struct pair_conf *c, bool wait, struct turn *t, struct error *e)
 {
-	const char *path;
 	*t = (struct turn){ .conf = c, .files_error = ERROR_INIT, .attempt.retry_after_s = -1 };
 	enum status st = open_files(t, wait, e);
 	if (!st)
-		st = pair_load_chain(c, &t->chain, &path, e);
-	if (!st)
-		st = load_fitting_key(t, path, e);
+		st = load_pair(t, e);
 	if (st)
 		return st;
 	t->cert = pair_cert_of(cert_facts(t->chain.v[0]));
