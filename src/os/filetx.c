@@ -341,6 +341,14 @@ static enum status redo_put(const struct home *h, struct redo *r, struct error *
 	return st ? st : sync_folders(&r->files, e);
 }
 
+/* What the dead run had staged goes before the journal does: without it the next run may have no reason to look. */
+static void sweep_redone(const struct home *h, const struct redo *r)
+{
+	target_sweep(h->dir, &h->temps);
+	for (size_t i = 0; i < r->files.n; i++)
+		target_sweep(r->files.t[i].place.dir, &h->temps);
+}
+
 static enum status complete(struct filetx *t, const struct journal *j, uid_t author, bool *ret_done, struct error *e)
 {
 	AUTO(redo_done) struct redo r = { .j = j, .author = author };
@@ -353,6 +361,7 @@ static enum status complete(struct filetx *t, const struct journal *j, uid_t aut
 	st = redo_put(&t->home, &r, e);
 	if (st)
 		return error_wrap(e, "completing an interrupted run");
+	sweep_redone(&t->home, &r);
 	*ret_done = true;
 	return ST_OK;
 }

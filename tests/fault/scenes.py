@@ -387,8 +387,8 @@ class Trial:
         need(self.scene.fits(), "after the next run the files do not fit")
         self.check_known()
         self.check_due(False)
-        # A refused run need not sweep; of a killed one it may leave the lock and files without content.
-        left = [p for p in self.hidden() if not self.refused or os.stat(p).st_size and not p.endswith(".lock")]
+        # A refused run need not sweep; of a killed one it may leave the lock and claimed room without content.
+        left = [p for p in self.hidden() if not self.refused or read(p).strip(b"\0") and not p.endswith(".lock")]
         need(not left, f"left behind: {left}")
         now = self.contents()
         for name in self.scene.files:

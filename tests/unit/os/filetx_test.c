@@ -316,6 +316,27 @@ static void killed_anywhere_the_next_open_heals_in_place(void **state)
 	kill_everywhere(true);
 }
 
+/* New content in a temporary file that no journal leads to. */
+static unsigned temps_with_content(const char *dir)
+{
+	unsigned found = 0;
+	DIR *d = opendir(dir);
+	assert_non_null(d);
+	for (struct dirent *f; (f = readdir(d));) {
+		char text[FILE_BYTES];
+		size_t len = strlen(f->d_name);
+		int fd = len > 4 && !strcmp(f->d_name + len - 4, ".new")
+		                 ? openat(dirfd(d), f->d_name, O_RDONLY | O_CLOEXEC)
+		                 : -1;
+		ssize_t n = fd >= 0 ? read(fd, text, sizeof text) : 0;
+		if (fd >= 0)
+			close(fd);
+		found += n > 0 && text[0] != '\0';
+	}
+	closedir(d);
+	return found;
+}
+
 /* For every instant that leaves a journal: recovery is killed at each of its calls, and begun again. */
 static void kill_recovery(bool in_place)
 {
@@ -335,6 +356,8 @@ static void kill_recovery(bool in_place)
 			assert_true(killed_at(at, N, false));
 			assert_true(filetx_pending(path_of(0), stage.state));
 			bool again = killed_at(second, N, true);
+			if (!filetx_pending(path_of(0), stage.state))
+				assert_int_equal(temps_with_content(stage.dir) + temps_with_content(stage.state), 0);
 			assert_true(assert_next_open_heals(N));
 			if (!again)
 				break;
@@ -462,16 +485,22 @@ static void owner_group_and_mode_can_be_asked_for(void **state)
 		{ .dress = { .has_mode = true, .mode = 0640 }, .mode = 0640 },
 		{ .dress = { .has_mode = true, .mode = 06755 }, .mode = 0755 },
 		{ .dress = { .has_owner = true, .owner = 77 }, .owner = 77, .mode = 0644 },
-		{ .dress = { .has_group = true, .group = 78, .has_mode = true, .mode = 0640 }, .group = 78, .mode = 0640 },
 		{ .dress = { .has_group = true, .group = 78, .has_mode = true, .mode = 0640 },
-		  .as = NOBODY, .owner = NOBODY, .mode = 0600, .noted = true },
+		  .group = 78,
+		  .mode = 0640 },
+		{ .dress = { .has_group = true, .group = 78, .has_mode = true, .mode = 0640 },
+		  .as = NOBODY,
+		  .owner = NOBODY,
+		  .mode = 0600,
+		  .noted = true },
 	};
 	for (size_t i = 0; i < COUNT_OF(cases); i++) {
 		set_stage(false);
 		put_old(1);
 		uid_t as = cases[i].as;
 		assert_int_equal(chown(scratch_dir, as, (gid_t)-1) | chown(stage.dir, as, (gid_t)-1) |
-					 chown(path_of(0), as, 0), 0);
+		                         chown(path_of(0), as, 0),
+		                 0);
 		struct filetx_file f = { .path = path_of(0), .mode = 0600, .dress = cases[i].dress };
 		struct error e = ERROR_INIT;
 		struct filetx *t;
