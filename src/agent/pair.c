@@ -33,7 +33,7 @@ struct plan_now pair_now(const struct pair_conf *c)
 static enum status load_chain(const char *path, struct chain *ret, struct error *e)
 {
 	AUTO(buf_done) struct buf text = BUF_INIT(CERT_BUNDLE_MAX);
-	enum status st = file_read(path, &text, e);
+	enum status st = file_read_regular(path, &text, e);
 	if (!st && chain_parse(buf_slice(&text), ret, e))
 		st = error_wrap(e, "%s", path);
 	return st;
@@ -61,7 +61,7 @@ enum status pair_load_chain(const struct pair_conf *c, struct chain *ret, const 
 static enum status load_key(const char *path, const struct password_source *password, EVP_PKEY **ret, struct error *e)
 {
 	AUTO(buf_done) struct buf text = BUF_SECRET(KEYFILE_MAX);
-	enum status st = file_read(path, &text, e);
+	enum status st = file_read_regular(path, &text, e);
 	if (!st && keyfile_parse(buf_slice(&text), password, ret, e))
 		st = error_wrap(e, "error reading %s", path);
 	return st ? error_wrap(e, "error loading private key") : ST_OK;

@@ -54,18 +54,40 @@ enum status fd_read_all(int fd, struct buf *ret, const char *what, struct error 
 	}
 }
 
+static enum status open_to_read(const char *path, int flags, int *ret, struct error *e)
+{
+	*ret = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | flags);
+	if (*ret >= 0)
+		return ST_OK;
+	int os = errno;
+	enum status st = error_os(e, os, "open %s failed", path);
+	return os == ENOENT ? (e->status = ST_MISSING) : st;
+}
+
 enum status file_read(const char *path, struct buf *ret, struct error *e)
 {
 	if (strcmp(path, "-") == 0)
 		return fd_read_all(STDIN_FILENO, ret, "standard input", e);
-	AUTO(fd_close_p) int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
-	if (fd >= 0)
-		return fd_read_all(fd, ret, path, e);
-	int os = errno;
-	enum status st = error_os(e, os, "open %s failed", path);
-	if (os == ENOENT)
-		st = e->status = ST_MISSING;
-	return st;
+	AUTO(fd_close_p) int fd = -1;
+	enum status st = open_to_read(path, 0, &fd, e);
+	return st ? st : fd_read_all(fd, ret, path, e);
+}
+
+enum status file_read_regular(const char *path, struct buf *ret, struct error *e)
+{
+	static const char given[] = "/dev/fd/";
+	if (strncmp(path, given, strlen(given)) == 0)
+		return file_read(path, ret, e);
+	AUTO(fd_close_p) int fd = -1;
+	struct stat info;
+	enum status st = open_to_read(path, O_NONBLOCK, &fd, e);
+	if (st)
+		return st;
+	if (fstat(fd, &info))
+		return error_os(e, errno, "open %s failed", path);
+	if (!S_ISREG(info.st_mode) && !S_ISDIR(info.st_mode)) /* reading a folder says what is wrong */
+		return error_set(e, ST_INVALID, "open %s failed: not a regular file", path);
+	return fd_read_all(fd, ret, path, e);
 }
 
 enum status file_read_password(const char *path, struct buf *ret, struct error *e)

@@ -8,6 +8,10 @@
  * (process substitution), directories are refused. ST_MISSING where there is no such file (error.os = ENOENT). */
 MUST_USE enum status file_read(const char *path, struct buf *ret, struct error *e);
 
+/* The same for a file in a folder that may be somebody else's: a FIFO there would keep us waiting for its writer, so only
+ * regular files are read, and what this process was given as /dev/fd/N. ST_INVALID otherwise. */
+MUST_USE enum status file_read_regular(const char *path, struct buf *ret, struct error *e);
+
 /* Password file: whole, trailing white space trimmed; ret is BUF_SECRET. */
 MUST_USE enum status file_read_password(const char *path, struct buf *ret, struct error *e);
 

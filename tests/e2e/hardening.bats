@@ -77,3 +77,15 @@ setup() {
 	openssl verify -CAfile old.crt new/certs/intermediate_ca.crt
 	absent new/secrets/root_ca_key
 }
+
+@test "a FIFO in place of a certificate, or of its key, kept the renewer waiting for ever" {
+	issue foo.local
+	mkfifo fifo
+	for args in "fifo foo.local.key" "foo.local.crt fifo" "foo.local.crt foo.local.key --out fifo"; do
+		run timeout 20 step ca renew --force $args
+		[ "$status" -eq 1 ]
+		[[ "$output" == *"open fifo failed: not a regular file"* ]]
+	done
+	step ca renew --force foo.local.crt <(cat foo.local.key)
+	pair_fits foo.local.crt foo.local.key
+}
