@@ -141,16 +141,26 @@ static enum status descent_find(struct db *db, const struct change *c, struct de
 	return line_find(db, r->line[0] && strcmp(r->line, r->serial) != 0 ? r->line : r->parent, ret, e);
 }
 
+enum {
+	CHILD_LOOK_MAX = 64, /* a first renewal stands next to its parent */
+	GRANDCHILD_LOOK_MAX = 1000,
+};
+
 /* Has a certificate that was renewed from the parent been renewed itself? Then somebody has gone on from it, and the
- * parent is not what was last in use. */
+ * parent is not what was last in use. Yes too where there are more to look at than any host makes. */
 static enum status superseded(struct db *db, const struct change *c, const struct descent *d, bool *ret,
                               struct error *e)
 {
+	bool row;
 	AUTO(query_done) struct query q = query_of(db, SQL_GRANDCHILD);
 	query_int(&q, d->line);
 	query_int(&q, d->began);
 	query_text(&q, c->cert.parent);
-	return query_row(&q, ret, e);
+	query_int(&q, GRANDCHILD_LOOK_MAX);
+	if (query_row(&q, &row, e))
+		return e->status;
+	*ret = query_get_int(&q, 0) >= GRANDCHILD_LOOK_MAX || query_get_int(&q, 1);
+	return ST_OK;
 }
 
 /* The parent's first renewal decides what another one is: a retry of it, or a second. */
@@ -165,6 +175,7 @@ static enum status renewed_before(struct db *db, const struct change *c, const s
 	query_int(&q, d->line);
 	query_int(&q, d->ends);
 	query_text(&q, c->cert.parent);
+	query_int(&q, CHILD_LOOK_MAX);
 	if (query_row(&q, &found, e))
 		return e->status;
 	if (!found || strcmp(query_get_text(&q, 0), c->cert.serial) == 0)

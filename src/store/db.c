@@ -35,12 +35,15 @@ static const char *const sql_text[] = {
 	[SQL_OWN] = "SELECT 1 FROM certs WHERE serial = ?1 AND provisioner_id = ?2",
 	[SQL_PARENT] = "SELECT c.line, c.generation, l.closed_at IS NOT NULL, c.not_before, c.not_after"
 		       " FROM certs c JOIN lines l ON l.id = c.line WHERE c.serial = ?1",
-	/* The first certificate that was renewed from ?3; one ends no earlier (?2) than its parent. */
-	[SQL_CHILD] = "SELECT serial, key_fp, created FROM certs WHERE line = ?1 AND not_after >= ?2 AND parent = ?3"
-		      " ORDER BY not_after, id LIMIT 1",
-	/* Nothing ends before its parent's parent began, whatever the issuer cut off. */
-	[SQL_GRANDCHILD] = "SELECT 1 FROM certs g WHERE g.line = ?1 AND g.not_after >= ?2"
-			   " AND EXISTS (SELECT 1 FROM certs c WHERE c.serial = g.parent AND c.parent = ?3) LIMIT 1",
+	/* Both look at no more than ?4 certificates: a client can make a line as long as it likes, and this is the
+	 * writer's time. The first that was renewed from ?3; one ends no earlier (?2) than its parent. */
+	[SQL_CHILD] = "SELECT serial, key_fp, created FROM (SELECT serial, key_fp, created, parent FROM certs"
+		      " WHERE line = ?1 AND not_after >= ?2 ORDER BY not_after, id LIMIT ?4) WHERE parent = ?3 LIMIT 1",
+	/* How many were looked at, and whether one of them was renewed from a certificate that was renewed from ?3.
+	 * Nothing ends before its parent's parent began (?2), whatever the issuer cut off. */
+	[SQL_GRANDCHILD] = "SELECT count(*), max(EXISTS (SELECT 1 FROM certs c WHERE c.serial = g.parent AND c.parent = ?3))"
+			   " FROM (SELECT parent FROM certs WHERE line = ?1 AND not_after >= ?2"
+			   " ORDER BY not_after, id LIMIT ?4) g",
 	[SQL_LINE] = "SELECT id, closed_at IS NOT NULL FROM lines WHERE serial = ?1",
 	[SQL_LINE_ADD] = "INSERT INTO lines (serial) VALUES (?1) RETURNING id",
 	[SQL_LINE_CLOSE] = "UPDATE lines SET closed_at = ?2, closed_by = ?3 WHERE id = ?1 AND closed_at IS NULL"

@@ -58,7 +58,7 @@ MUST_USE enum status store_token_used(struct store *s, const char *token_id, boo
 
 /* What a CHANGE_REVOKE_LINE with this serial and scope would take now, which is for a dry run: what is renewed in
  * between is taken too. */
-enum { STORE_LINE_SHOWN = 5000 };
+enum { STORE_LINE_SHOWN = 1000 };
 struct store_line_cert {
 	char serial[SERIAL_TEXT], line[SERIAL_TEXT];
 	char subject[128]; /* cut */

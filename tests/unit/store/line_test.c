@@ -175,6 +175,36 @@ static void after_expiry_with_shorter_children(void **state)
 	world_end(w);
 }
 
+/* Whoever makes a line long does not make the writer's work long: the note is missed, the condition says no. */
+static void after_expiry_in_a_crowd(void **state)
+{
+	(void)state;
+	static const struct event story[] = { { CHANGE_ISSUE, "1", NULL, OUTCOME_DONE },
+		                              { CHANGE_RENEW, "2", "1", OUTCOME_DONE } };
+	static const struct {
+		int crowd;
+		enum outcome late, early;
+	} rows[] = { { 30, OUTCOME_DONE, OUTCOME_DONE_SECOND },
+		     { 900, OUTCOME_DONE, OUTCOME_DONE_SECOND },
+		     { 1100, OUTCOME_PARENT_SUPERSEDED, OUTCOME_DONE_SECOND } };
+	for (size_t i = 0; i < COUNT_OF(rows); i++) {
+		char sql[512];
+		struct world *w = tell(story, COUNT_OF(story));
+		snprintf(sql, sizeof(sql),
+		         "WITH RECURSIVE s(i) AS (VALUES (1) UNION ALL SELECT i + 1 FROM s WHERE i < %d)"
+		         " INSERT INTO certs SELECT NULL, 9000 + i, '', '', '', '', 0, x'AB', 0, 0, c.not_after, 0, "
+		         "'1', "
+		         "c.line, 1, 0, x'00', 1 FROM s, certs c WHERE c.serial = '2'",
+		         rows[i].crowd);
+		world_exec(w, sql);
+		const struct event late = { CHANGE_RENEW, "3", "2", 0, .after_s = 9000, .after_expiry = true };
+		const struct event early = { CHANGE_RENEW, "4", "1", 0, .after_s = WINDOW_S + 1 };
+		assert_int_equal(world_apply(w, change_of(&late)), rows[i].late);
+		assert_int_equal(world_apply(w, change_of(&early)), rows[i].early);
+		world_end(w);
+	}
+}
+
 static const struct event family[] = {
 	/* 1 -> 2 -> 3 -> 5 (rekeyed), 1 -> 4; 10 has a key of its own, 11 the line's */
 	{ CHANGE_ISSUE, "1", NULL, OUTCOME_DONE },
@@ -453,6 +483,7 @@ int main(void)
 		cmocka_unit_test(renewals_again),
 		cmocka_unit_test(after_expiry),
 		cmocka_unit_test(after_expiry_with_shorter_children),
+		cmocka_unit_test(after_expiry_in_a_crowd),
 		cmocka_unit_test(lineage),
 		cmocka_unit_test(closed_line_alone),
 		cmocka_unit_test(descendants),
