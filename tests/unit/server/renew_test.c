@@ -14,9 +14,11 @@
 #include <stdint.h>
 #include <cmocka.h>
 #include <ftw.h>
+#include <signal.h>
 #include <sqlite3.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/resource.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -399,6 +401,30 @@ static void a_refused_request_costs_its_token(void **state)
 	renew(w, &p.chain, p.key, NULL, NULL);
 }
 
+/* The disk refuses for a moment: the store's words reach the client, and nothing is lost when it is well again. */
+static void a_full_disk_is_told(void **state)
+{
+	struct world *w = *state;
+	struct error e = ERROR_INIT;
+	AUTO(pair_done) struct pair p = { 0 };
+	AUTO(chain_done) struct chain got = { 0 };
+	AUTO(buf_done) struct buf token = BUF_INIT(JWS_MAX);
+	struct rlimit before, none;
+	issue(w, "a.example", &p);
+	token_of(w, &p.chain, p.key, &token);
+	signal(SIGXFSZ, SIG_IGN);
+	getrlimit(RLIMIT_FSIZE, &before);
+	none = (struct rlimit){ 0, before.rlim_max };
+	setrlimit(RLIMIT_FSIZE, &none);
+	enum status st = ca_renew(&w->ca, NULL, NULL, buf_cstr(&token), &got, NULL, &e);
+	setrlimit(RLIMIT_FSIZE, &before);
+	assert_int_equal(st, ST_AGAIN);
+	assert_int_equal(w->ca.answer.http, 503);
+	assert_int_equal(w->ca.answer.retry_after_s, 5);
+	assert_string_equal(e.text, "the certificate authority cannot record this now; try again later");
+	renew(w, &p.chain, p.key, NULL, NULL);
+}
+
 /* --- lines -------------------------------------------------------------------------------------------------------- */
 
 static enum status revoke_line(struct world *w, const char *serial, const char *scope, const char *made_for, bool dry,
@@ -464,6 +490,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(not_when_revoked_or_forgotten, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(a_second_renewal_is_written_down, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(a_refused_request_costs_its_token, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(a_full_disk_is_told, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(a_line_ends, set_up, tear_down),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
