@@ -46,7 +46,6 @@ static void make_token(const struct testca *t, const struct cert *leaf, EVP_PKEY
 	                           "sub", cert_facts(leaf)->common_name, "jti", "one", "iat", (json_int_t)now.s, "nbf",
 	                           (json_int_t)now.s, "exp", (json_int_t)now.s + 300);
 	AUTO(json_decref_p) json_t *over = json_loads(x->claims ? x->claims : "{}", 0, NULL);
-	AUTO(buf_done) struct buf payload = BUF_INIT(JWS_MAX);
 	assert_non_null(over);
 	add_x5c(list, leaf);
 	if (!x->alone)

@@ -267,7 +267,6 @@ static void a_certificate_in_the_handshake_goes_first(void **state)
 	struct world *w = *state;
 	struct error e = ERROR_INIT;
 	AUTO(pair_done) struct pair p = { 0 };
-	AUTO(chain_done) struct chain got = { 0 };
 	issue(w, "a.example", &p);
 	struct https_conf conf = { .roots = &w->ca.roots,
 		                   .client_chain = &p.chain,
