@@ -1,6 +1,7 @@
 #include "client/reply.h"
 #include "base/num.h"
 #include "base/utf8.h"
+#include "crypto/pem.h"
 #include "jose/auto.h"
 
 #include <stdio.h>
@@ -164,11 +165,17 @@ static bool present(const json_t *v)
 	return v && !json_is_null(v) && !(json_is_string(v) && !json_string_length(v));
 }
 
-/* crt and certChain[0] are the same certificate, or one of them is not the answer to this request. */
+/* crt and certChain[0] are the same certificate, or one of them is not the answer to this request. Where the bytes are
+ * those of the other, reading them once more would tell nothing new, and OpenSSL takes its time over a key. */
 static enum status check_alike(const json_t *crt, const struct chain *got, struct error *e)
 {
+	AUTO(pem_block_done) struct pem_block block = { 0 };
 	AUTO(chain_done) struct chain leaf = { 0 };
+	struct slice text = jsonio_text(crt);
 	if (!present(crt))
+		return ST_OK;
+	if (json_is_string(crt) && pem_next(&text, &block, e) == ST_OK && !strcmp(block.label, "CERTIFICATE") &&
+	    slice_eq(buf_slice(&block.der), cert_facts(got->v[0])->der))
 		return ST_OK;
 	if (add_certs(crt, "crt", &leaf, e))
 		return e->status;
