@@ -9,10 +9,11 @@ past() {
 }
 
 setup_file() {
-	if [ "${PERENNIAL_SANITIZER:-none}" != none ]; then skip "faketime and sanitizers do not go together"; fi
 	FAKETIME_LIB=$(find /usr/lib -name libfaketimeMT.so.1 | head -1)
-	[ -n "$FAKETIME_LIB" ] || skip "no faketime here"
-	export FAKETIME_LIB
+	if [ -z "$FAKETIME_LIB" ]; then WHY_NOT="no faketime here"; fi
+	if [ "${PERENNIAL_SANITIZER:-none}" != none ]; then WHY_NOT="faketime and sanitizers do not go together"; fi
+	export FAKETIME_LIB WHY_NOT
+	[ -z "$WHY_NOT" ] || return 0 # each test skips itself: bats 1.8 calls a skipped file a failed one
 	cd "$BATS_FILE_TMPDIR"
 	past -2d ca_init "$BATS_FILE_TMPDIR/ca"
 	past -2d ca_start
@@ -30,10 +31,11 @@ setup_file() {
 }
 
 teardown_file() {
-	ca_stop
+	[ -n "$WHY_NOT" ] || ca_stop
 }
 
 setup() {
+	[ -z "$WHY_NOT" ] || skip "$WHY_NOT"
 	cd "$BATS_TEST_TMPDIR"
 	cp "$BATS_FILE_TMPDIR"/*.crt "$BATS_FILE_TMPDIR"/*.key .
 }
