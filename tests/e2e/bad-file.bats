@@ -196,7 +196,7 @@ ca_refuses() {
 		@/empty|@/empty: does not contain a valid PEM encoded certificate
 		@/text|@/text: does not contain a valid PEM encoded certificate
 		x.local.key|x.local.key: does not contain a valid PEM encoded certificate
-		/dev/null|/dev/null: does not contain a valid PEM encoded certificate
+		/dev/null|open /dev/null failed: not a regular file
 		nosuch.crt|open nosuch.crt failed: no such file or directory
 		/tmp|read /tmp failed: is a directory
 	END
