@@ -15,7 +15,7 @@ deps-build:
 	@tools/deps build
 
 deps-test:
-	@tools/deps build test
+	@tools/deps build test peer
 
 # Everything: unit tests, end-to-end, interop; under sanitizers too; every fuzzer for some seconds.
 test: deps-test
