@@ -80,12 +80,13 @@ static void told(void *ctx, const char *label)
 static enum status choose(void *ctx, const char *const *labels, size_t n, size_t *ret, struct error *e)
 {
 	(void)ctx;
-	if (term_choose("What provisioner key do you want to use?", labels, n, ret, e) == ST_MISSING)
+	enum status st = term_choose("What provisioner key do you want to use?", labels, n, ret, e);
+	if (st == ST_MISSING)
 		return error_set(e, ST_MISSING,
 		                 "the CA has %zu provisioners and there is no terminal to ask which: use "
 		                 "'--provisioner'",
 		                 n);
-	return e->status;
+	return st;
 }
 
 static enum status offline_open(struct invocation *inv, const struct token_flags *f, struct offline *ret,

@@ -308,7 +308,8 @@ enum status term_choose(const char *label, const char *const *options, size_t n,
 		if (st)
 			return st;
 		int64_t number;
-		if (num_parse(slice_trim(buf_slice(&text)), 1, (int64_t)n, &number, e) == ST_OK) {
+		struct error invalid = ERROR_INIT;
+		if (num_parse(slice_trim(buf_slice(&text)), 1, (int64_t)n, &number, &invalid) == ST_OK) {
 			*ret = (size_t)number - 1;
 			return ST_OK;
 		}
