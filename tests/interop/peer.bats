@@ -48,7 +48,7 @@ teardown() {
 
 @test "the peer's client library does all of its work with our CA" {
 	"$PEER/client" "$CA_URL" "$STEPPATH/certs/root_ca.crt" admin "$CA_DIR/password.txt" >out || { cat out; false; }
-	! grep -q '^not ok' out
+	refute grep '^not ok' out
 	[ "$(grep -c '^ok' out)" -ge 36 ]
 }
 

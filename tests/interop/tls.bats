@@ -35,7 +35,20 @@ setup() {
 	done
 }
 
-@test "openssl: pkcs12 reads what we write, and a server of its own serves our pair" {
+@test "openssl: a server of its own serves our pair, and we verify it" {
+	openssl s_server -accept 127.0.0.1:0 -cert ec.local.crt -cert_chain ec.local.crt -key ec.local.key -www >said 2>&1 3>&- &
+	server=$!
+	ca_wait "grep -q '^ACCEPT 127' said || ! kill -0 $server"
+	url="https://$(sed -n 's/^ACCEPT //p' said)"
+	status=0
+	step certificate verify "$url" --roots "$ROOT" || status=$?
+	step certificate fingerprint "$url" --roots "$ROOT" >print || status=$?
+	kill "$server"
+	[ "$status" -eq 0 ]
+	[ "$(cat print)" = "$(openssl x509 -in ec.local.crt -outform DER | sha256sum | cut -d' ' -f1)" ]
+}
+
+@test "openssl: pkcs12 reads what we write" {
 	echo secret >pw
 	step certificate p12 ec.p12 ec.local.crt ec.local.key --password-file pw --ca "$ROOT"
 	openssl pkcs12 -in ec.p12 -passin file:pw -nodes -out all.pem
