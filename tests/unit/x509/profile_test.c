@@ -143,7 +143,7 @@ static void renewed_without_identifiers(void **state)
 {
 	(void)state;
 	struct error e;
-	AUTO(buf_done) struct buf old = BUF_INIT(BIG), out = BUF_INIT(BIG), order = BUF_INIT(BIG);
+	AUTO(buf_done) struct buf old = BUF_INIT(BIG), out = BUF_INIT(BIG);
 	ext_add(&old, "1.2.3.4", false, SLICE_NONE);
 	AUTO(made_done) struct made parent = make((struct recipe){ .name = "x", .extensions = buf_slice(&old) });
 	assert_ok(profile_renewed(parent.cert, SLICE_NONE, SLICE_NONE, &out, &e));
