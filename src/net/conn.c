@@ -1,6 +1,6 @@
 /* One connection, from accept to close. Each state waits for one thing under one timer; conn.h has the diagram.
  *
- *   HANDSHAKE  on_event -> handshake_done, handshake_failed
+ *   HANDSHAKE  on_event -> handshake_done, handshake_failed; a plain listener's connections begin behind it
  *   IDLE       step_idle: the first byte of a request
  *   HEAD       step_head: the empty line
  *   BODY       step_body: as many bytes as the head promised; then hand_over
@@ -20,7 +20,10 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-enum { LINGER_MS = 2000, LINGER_MAX = 4 << 20 }; /* a refused body of a few MiB is read to its end, so that the 413 arrives */
+enum {
+	LINGER_MS = 2000,
+	LINGER_MAX = 4 << 20
+}; /* a refused body of a few MiB is read to its end, so that the 413 arrives */
 
 static const struct listener_conf *conf_of(const struct conn *c)
 {
@@ -114,6 +117,8 @@ void conn_reap(struct worker *w)
 /* Only where nothing is half written. */
 static void send_close_notify(struct conn *c)
 {
+	if (!c->ssl)
+		return;
 	SSL_shutdown(c->ssl);
 	ossl_forget_errors();
 }
@@ -154,12 +159,25 @@ static void finish(struct conn *c)
 
 /* -- answers -------------------------------------------------------------------------------------------------- */
 
-static void write_bytes(struct conn *c, const struct buf *b)
+/* What the output has taken over, it frees. */
+static bool write_tail(struct conn *c, struct request *r)
+{
+	struct response *t = &r->tail;
+	if (!t->body_free)
+		return true;
+	if (evbuffer_add_reference(bufferevent_get_output(c->bev), t->body.p, t->body.n, t->body_free, t->body_owner))
+		return false;
+	t->body_free = NULL;
+	return true;
+}
+
+/* r: whose body follows; NULL: none */
+static void write_bytes(struct conn *c, const struct buf *b, struct request *r)
 {
 	struct error e = ERROR_INIT;
 	c->state = CONN_WRITING;
 	bufferevent_disable(c->bev, EV_READ);
-	if (buf_check(b, &e) || bufferevent_write(c->bev, b->p, b->n)) {
+	if (buf_check(b, &e) || bufferevent_write(c->bev, b->p, b->n) || (r && !write_tail(c, r))) {
 		conn_kill(c);
 		return;
 	}
@@ -174,7 +192,7 @@ void conn_take_reply(struct request *r)
 		return;
 	}
 	c->close |= r->close;
-	write_bytes(c, &r->reply);
+	write_bytes(c, &r->reply, r);
 }
 
 /* Answers without the handler; the connection ends with it, for nobody knows where the next request would begin. */
@@ -195,7 +213,7 @@ static void refuse(struct conn *c, int status, const char *text)
 	}
 	c->close = c->refused = true;
 	request_set_reply(c->req, &resp, clock_wall(conf_of(c)->clock));
-	write_bytes(c, &c->req->reply);
+	write_bytes(c, &c->req->reply, NULL);
 }
 
 /* The handler has the request and may be answering it in another thread this very moment: only what never changes in
@@ -211,7 +229,7 @@ static void give_up(struct conn *c)
 	late->late_status = resp.status;
 	late->late_body_n = request_format_reply(late, &resp, true, clock_wall(conf_of(c)->clock), &b);
 	c->close = c->refused = true;
-	write_bytes(c, &b);
+	write_bytes(c, &b, NULL);
 }
 
 /* -- requests ------------------------------------------------------------------------------------------------- */
@@ -472,14 +490,28 @@ static bool start_tls(struct conn *c)
 	const struct listener_conf *conf = conf_of(c);
 	AUTO(SSL_CTX_free_p) SSL_CTX *ctx = conf->tls(conf->ctx);
 
-	c->timer = evtimer_new(c->w->base, on_timer, c);
 	c->ssl = ctx ? SSL_new(ctx) : NULL;
-	if (!c->timer || !c->ssl)
+	if (!c->ssl)
 		return false;
 	c->bev = bufferevent_openssl_socket_new(c->w->base, c->fd, c->ssl, BUFFEREVENT_SSL_ACCEPTING, 0);
 	if (!c->bev)
 		return false;
 	X509_VERIFY_PARAM_set_time(SSL_get0_param(c->ssl), clock_wall(conf->clock).s);
+	return true;
+}
+
+static bool start_plain(struct conn *c)
+{
+	c->bev = bufferevent_socket_new(c->w->base, c->fd, 0);
+	c->state = CONN_IDLE;
+	return c->bev;
+}
+
+static bool start(struct conn *c)
+{
+	c->timer = evtimer_new(c->w->base, on_timer, c);
+	if (!c->timer || !(conf_of(c)->tls ? start_tls(c) : start_plain(c)))
+		return false;
 	bufferevent_setcb(c->bev, on_read, on_write, on_event, c);
 	return bufferevent_enable(c->bev, EV_READ | EV_WRITE) == 0;
 }
@@ -498,8 +530,8 @@ void conn_open(struct worker *w, int fd, const struct in6_addr *from, int port)
 	w->conns = c;
 	format_remote(c, port);
 	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &(int){ 1 }, sizeof(int));
-	if (start_tls(c))
-		arm(c, conf_of(c)->limits.handshake_ms);
+	if (start(c))
+		arm(c, c->ssl ? conf_of(c)->limits.handshake_ms : conf_of(c)->limits.idle_ms);
 	else
 		conn_kill(c);
 	ossl_forget_errors();

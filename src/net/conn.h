@@ -107,6 +107,7 @@ struct request {
 	void (*context_free)(void *);
 	/* the handler's answer */
 	struct buf reply;
+	struct response tail; /* of which only the body is meant, where it is not in reply; body_free NULL: nothing here */
 	int status;
 	size_t body_n;
 	bool close;
@@ -126,3 +127,5 @@ void request_set_reply(struct request *r, const struct response *resp, struct wa
 /* Tells `done` and frees. */
 void request_end(struct request *r, int status, size_t body_bytes);
 void request_free(struct request *r);
+/* The body that is not in r->reply, where nobody has taken it. */
+void request_free_tail(struct request *r);

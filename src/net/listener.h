@@ -51,6 +51,10 @@ struct response {
 		const char *name, *value;
 	} headers[8];             /* ends with name NULL; X-Request-Id is added by itself */
 	bool close;               /* end the connection after it */
+	/* Where set, the body is not copied: it stays as it is until this is called, once, from any thread. For bodies
+	 * that are large and sent to many. */
+	void (*body_free)(const void *body, size_t n, void *owner);
+	void *body_owner;
 };
 
 /* Exactly once per request; any thread. Copies what it needs before it returns. */
@@ -69,7 +73,7 @@ struct listener_conf {
 	struct listener_limits limits;
 	const struct clock *clock;
 	listener_handler *handler;
-	listener_tls *tls;
+	listener_tls *tls;            /* NULL: plain HTTP, for what anybody may read and is signed (CRLs) */
 	/* Told once for each request, after its reply went out (or the connection died first: status 0): for the access
 	 * log. Also for requests that were refused here: their context is NULL, and where the header was malformed
 	 * method and path are "". Not told any more once listener_stop has returned. May be NULL. */

@@ -188,10 +188,18 @@ enum status request_new(struct conn *c, struct slice head_bytes, struct request 
 	return set_id(r, st ? &ignored : e) && !st ? e->status : st;
 }
 
+void request_free_tail(struct request *r)
+{
+	if (r->tail.body_free)
+		r->tail.body_free(r->tail.body.p, r->tail.body.n, r->tail.body_owner);
+	r->tail.body_free = NULL;
+}
+
 void request_free(struct request *r)
 {
 	if (!r)
 		return;
+	request_free_tail(r);
 	if (r->context_free)
 		r->context_free(r->context);
 	cert_unref(r->peer);
@@ -301,7 +309,8 @@ size_t request_format_reply(const struct request *r, const struct response *resp
 	buf_adds(out, "\r\n");
 	if (bodiless || strcmp(r->method, "HEAD") == 0)
 		return 0;
-	buf_add_slice(out, resp->body);
+	if (!resp->body_free)
+		buf_add_slice(out, resp->body);
 	return resp->body.n;
 }
 
@@ -310,6 +319,8 @@ void request_set_reply(struct request *r, const struct response *resp, struct wa
 	r->status = resp->status;
 	r->close = resp->close || !r->head.keep_alive;
 	r->body_n = request_format_reply(r, resp, r->close, now, &r->reply);
+	if (!r->body_n)
+		request_free_tail(r);
 }
 
 void request_reply(struct request *r, const struct response *resp)
@@ -320,6 +331,7 @@ void request_reply(struct request *r, const struct response *resp)
 	struct wall now = closed ? (struct wall){ 0 } : clock_wall(r->w->l->conf.clock);
 	pthread_mutex_unlock(&r->box->lock);
 
+	r->tail = *resp;
 	if (!closed)
 		request_set_reply(r, resp, now);
 	if (here)

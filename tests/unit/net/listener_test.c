@@ -37,6 +37,7 @@ struct stage {
 	int last_status;
 	size_t last_bytes;
 	char why[256], last_path[64];
+	int shared_freed;
 	struct request *held[HELD_MAX];
 	int held_n;
 	_Atomic int arrived; /* counted before the lock is taken */
@@ -82,6 +83,18 @@ static void hold(struct stage *s, struct request *r)
 	pthread_mutex_unlock(&s->lock);
 }
 
+enum { SHARED_BYTES = 3 << 20 };
+static char shared_body[SHARED_BYTES];
+
+static void note_shared_freed(const void *body, size_t n, void *ctx)
+{
+	struct stage *s = ctx;
+	pthread_mutex_lock(&s->lock);
+	s->shared_freed += body == shared_body && n == SHARED_BYTES;
+	pthread_cond_broadcast(&s->changed);
+	pthread_mutex_unlock(&s->lock);
+}
+
 static void handle(void *ctx, struct request *r)
 {
 	struct stage *s = ctx;
@@ -101,6 +114,11 @@ static void handle(void *ctx, struct request *r)
 		pthread_detach(thread);
 	} else if (!strcmp(request_path(r), "/close")) {
 		request_reply(r, &(struct response){ .status = 200, .body = SLICE_LIT("bye"), .close = true });
+	} else if (!strcmp(request_path(r), "/shared")) {
+		request_reply(r, &(struct response){ .status = 200,
+		                                     .body = slice_of(shared_body, SHARED_BYTES),
+		                                     .body_free = note_shared_freed,
+		                                     .body_owner = s });
 	} else if (!strcmp(request_path(r), "/empty")) {
 		request_reply(r, &(struct response){ .status = 204 });
 	} else {
@@ -173,7 +191,9 @@ static void stage_start_with(struct stage *s, struct listener_limits limits, int
 		                      .done = note_done,
 		                      .refused = note_refused,
 		                      .ctx = s };
-	if (listener_tls_new(tls, &s->tls, &e) || listener_start(&conf, &s->l, &e))
+	if (!tls)
+		conf.tls = NULL;
+	if ((tls && listener_tls_new(tls, &s->tls, &e)) || listener_start(&conf, &s->l, &e))
 		fail_msg("%s", e.text);
 	s->port = listener_port(s->l);
 	assert_in_range(s->port, 1, 65535);
@@ -493,6 +513,80 @@ static void plain_http(void **state)
 	wait_for(&s, &s.refused, 1);
 	assert_non_null(strstr(s.why, "127.0.0.1:"));
 	stage_stop(&s);
+}
+
+/* A body that is not copied: whole, freed once, also where nobody reads it. */
+static void shared_bodies(void **state)
+{
+	struct stage s;
+	struct wire w;
+	AUTO(buf_done) struct buf got = BUF_INIT(SHARED_BYTES + (1 << 16));
+	(void)state;
+	for (size_t i = 0; i < SHARED_BYTES; i++)
+		shared_body[i] = (char)('a' + i % 23);
+	stage_start(&s, roomy(), 1);
+	assert_true(wire_open(&w, s.port, NULL));
+	assert_true(wire_puts(&w, "HEAD /shared HTTP/1.1\r\nHost: ca\r\n\r\n") && wire_read_answer(&w, true, &got));
+	assert_has(&got, "Content-Length: 3145728\r\n");
+	wait_for(&s, &s.shared_freed, 1);
+	buf_reset(&got);
+	assert_true(wire_puts(&w, GET("/shared") "\r\n") && wire_read_answer(&w, false, &got));
+	assert_memory_equal(got.p + got.n - SHARED_BYTES, shared_body, SHARED_BYTES);
+	wait_for(&s, &s.shared_freed, 2);
+	assert_true(wire_puts(&w, GET("/shared") "\r\n"));
+	wait_for(&s, &s.handled, 3);
+	wire_drop(&w);
+	wait_for(&s, &s.shared_freed, 3);
+	wait_for(&s, &s.done, 3);
+	stage_stop(&s);
+	assert_int_equal(s.shared_freed, 3);
+}
+
+/* -- without TLS ---------------------------------------------------------------------------------------------- */
+
+static void read_end(int fd, struct buf *got)
+{
+	char bytes[4096];
+	for (ssize_t k; (k = recv(fd, bytes, sizeof bytes, 0)) > 0;)
+		buf_add(got, bytes, (size_t)k);
+	close(fd);
+}
+
+/* The same requests are refused, and the same limits hold, without a handshake in front. */
+static void plain_listener(void **state)
+{
+	static const struct {
+		const char *request, *has, *has_too;
+	} rows[] = {
+		{ GET("/1") "\r\n" GET("/2") "Connection: close\r\n\r\n", "GET /1 ", "GET /2 " },
+		{ GET("/shared") "Connection: close\r\n\r\n", "Content-Length: 3145728\r\n", "klmnopqrstuvw" },
+		{ GET("/thread") "Connection: close\r\n\r\n", "from another thread", "" },
+		{ "GET / HTTP/1.1\r\n\r\n", "HTTP/1.1 400 ", "Connection: close\r\n" },
+		{ "BREW / HTTP/1.1\r\nHost: ca\r\n\r\n", "HTTP/1.1 501 ", "unknown method" },
+		{ "POST / HTTP/1.1\r\nHost: ca\r\nContent-Length: 4097\r\n\r\n", "HTTP/1.1 413 ", "" },
+		{ GET("/"), "HTTP/1.1 408 ", "" },
+		{ "\x16\x03\x01\x02\x00\x01\r\n\r\n", "HTTP/1.1 400 ", "" },
+		{ "", "", "" },
+	};
+	struct listener_limits limits = roomy();
+	struct stage s;
+	(void)state;
+	limits.header_ms = limits.idle_ms = 60;
+	stage_start_with(&s, limits, 1, "127.0.0.1:0", NULL);
+	for (size_t i = 0; i < COUNT_OF(rows); i++) {
+		AUTO(buf_done) struct buf got = BUF_INIT(8 << 20);
+		int fd = wire_dial(s.port);
+		size_t n = i == 7 ? 10 : strlen(rows[i].request); /* the one with NULs */
+		assert_int_equal(send(fd, rows[i].request, n, MSG_NOSIGNAL), n);
+		read_end(fd, &got);
+		assert_has(&got, rows[i].has);
+		assert_has(&got, rows[i].has_too);
+		assert_int_equal(got.n == 0, i == COUNT_OF(rows) - 1);
+	}
+	stage_stop(&s);
+	assert_int_equal(s.handled, 4);
+	assert_int_equal(s.shared_freed, 1);
+	assert_int_equal(s.refused, 0);
 }
 
 /* -- time ----------------------------------------------------------------------------------------------------- */
@@ -1206,6 +1300,8 @@ int main(void)
 		cmocka_unit_test(body_too_large),
 		cmocka_unit_test(refusal_behind_a_good_request),
 		cmocka_unit_test(plain_http),
+		IN_BOTH_CONTEXTS(shared_bodies),
+		cmocka_unit_test(plain_listener),
 		cmocka_unit_test(slow_clients),
 		cmocka_unit_test(handshake_that_does_not_come),
 		cmocka_unit_test(handler_that_is_late),
