@@ -344,29 +344,22 @@ static enum status decide(struct db *db, const struct change *c, bool keeps_revo
 	return query_row(&q, &cleared, e);
 }
 
-static enum status step(struct db *db, enum sql id, struct error *e)
-{
-	bool row;
-	AUTO(query_done) struct query q = query_of(db, id);
-	return query_row(&q, &row, e);
-}
-
 enum status apply_change(struct db *db, const struct change *c, bool keeps_revocations, enum outcome *ret,
                          struct error *e)
 {
 	enum outcome outcome = OUTCOME_COUNT;
-	if (change_check(c, e) || step(db, SQL_SAVEPOINT, e))
+	if (change_check(c, e) || (db_savepoints(db) && db_run(db, SQL_SAVEPOINT, e)))
 		return e->status;
 	enum status st = decide(db, c, keeps_revocations, &outcome, e);
-	if (apply_fatal(st))
+	if (!st)
+		*ret = outcome;
+	if (apply_fatal(st) || !db_savepoints(db))
 		return st;
 	struct error undo;
-	if ((st && step(db, SQL_UNDO, &undo)) || step(db, SQL_RELEASE, &undo)) {
+	if ((st && db_run(db, SQL_UNDO, &undo)) || db_run(db, SQL_RELEASE, &undo)) {
 		*e = undo;
 		return error_wrap(e, "savepoint");
 	}
-	if (!st)
-		*ret = outcome;
 	return st;
 }
 

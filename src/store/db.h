@@ -1,12 +1,13 @@
-/* db.h - one connection to the database: opened hardened, its statements prepared once and kept, SQLite's answers
- * turned into ours. A connection is used by one thread at a time. */
+/* db.h - one connection to the database, whatever engine is behind it: opened hardened, its statements prepared once
+ * and kept, the engine's answers turned into ours. A connection is used by one thread at a time. */
 #pragma once
 #include "base/error.h"
 #include "base/slice.h"
-#include <sqlite3.h>
+
+enum db_kind { DB_SQLITE, DB_POSTGRESQL, DB_KINDS };
 
 enum db_role {
-	DB_WRITER, /* WAL, synchronous=FULL; checkpoints only when told to (db_checkpoint) */
+	DB_WRITER,
 	DB_READER, /* cannot change anything */
 };
 
@@ -29,6 +30,8 @@ enum sql {
 	SQL_PARENT,
 	SQL_CHILD,
 	SQL_GRANDCHILD,
+	SQL_PLACE,
+	SQL_PLACE_HOLD,
 	SQL_LINE,
 	SQL_LINE_ADD,
 	SQL_LINE_CLOSE,
@@ -48,23 +51,34 @@ enum sql {
 	SQL_COUNT
 };
 
+/* What every connection of any engine begins with. */
 struct db {
-	sqlite3 *h;
-	sqlite3_stmt *statements[SQL_COUNT];
-	int wal_pages; /* in the log after the last commit (writer) */
+	const struct db_engine *engine;
 };
 
-/* path NULL: in memory, gone with the connection. The file must exist; SQLite gives -wal and -shm its mode.
- * ST_INVALID: the file is no database; ST_IO; ST_NOMEM. */
-MUST_USE enum status db_new(const char *path, enum db_role role, struct db **ret, struct error *e);
+struct db_where {
+	const char *file; /* SQLite's; NULL: in memory, gone with the connection. It must exist; -wal and -shm get its
+	                     mode */
+};
+
+/* ST_INVALID: the file is no database; ST_IO; ST_NOMEM. */
+MUST_USE enum status db_new(const struct db_where *where, enum db_role role, struct db **ret, struct error *e);
+enum db_kind db_kind(const struct db *db);
+/* A change that is bad can be taken back alone (SQL_SAVEPOINT); else the whole transaction goes with it. */
+bool db_savepoints(const struct db *db);
 void db_free(struct db *db);
 static inline void db_free_p(struct db **db)
 {
 	db_free(*db);
 }
 
-/* Writer: WAL and its durability. Not part of db_new, because it changes the file, which may not be ours. */
+/* Writer: a commit that has returned outlives a power cut. Not part of db_new, because for SQLite it changes the file
+ * (WAL), which may not be ours. */
 MUST_USE enum status db_set_durable(struct db *db, struct error *e);
+
+/* For schema.c: how many of its steps this database has taken; 0: it is empty. ST_INVALID: another program's. */
+MUST_USE enum status db_schema_version(struct db *db, int64_t *ret, struct error *e);
+MUST_USE enum status db_schema_set(struct db *db, int64_t version, struct error *e);
 
 /* Statements without parameters or results, one or several. */
 MUST_USE enum status db_exec(struct db *db, const char *sql, struct error *e);
@@ -72,30 +86,37 @@ MUST_USE enum status db_exec(struct db *db, const char *sql, struct error *e);
 /* The one number that a statement gives. */
 MUST_USE enum status db_number(struct db *db, const char *sql, int64_t *ret, struct error *e);
 
-/* Brings the log into the database file. whole: waits for readers and empties the log (after an I/O error, see
- * writer.c); else as much as goes without waiting. */
-MUST_USE enum status db_checkpoint(struct db *db, bool whole, struct error *e);
+/* A statement of the table that has neither parameters nor a result. */
+MUST_USE enum status db_run(struct db *db, enum sql id, struct error *e);
 
-/* What a result code of SQLite means. ST_IO or ST_NOMEM: the connection, or the disk behind it, is unwell, and with it
- * the transaction that ran. ST_CONFLICT, ST_INVALID: only this statement was bad. */
-enum status db_fail(struct db *db, int rc, struct error *e);
+/* A transaction that writes. */
+MUST_USE enum status db_begin(struct db *db, struct error *e);
+MUST_USE enum status db_commit(struct db *db, struct error *e);
+void db_rollback(struct db *db); /* wherever it stands, also outside of one */
 
-/* One run of a prepared statement. Parameters are bound in order and borrowed until query_done; the first failure
- * sticks and comes out of query_row. */
+/* Between batches. SQLite: brings a long log into the database file; whole: all of it, waiting for readers (after an
+ * I/O error, see writer.c). */
+MUST_USE enum status db_tidy(struct db *db, bool whole, struct error *e);
+
+/* One run of a prepared statement; at most one of a kind at a time. Parameters are bound in order and borrowed until
+ * query_done; the first failure sticks and comes out of query_row. */
 struct query {
 	struct db *db;
-	sqlite3_stmt *s;
+	void *s; /* the engine's */
 	int bound, rc;
 };
 struct query query_of(struct db *db, enum sql id);
-void query_done(struct query *q);		 /* for AUTO */
+void query_done(struct query *q);                /* for AUTO */
 void query_text(struct query *q, const char *s); /* NULL: NULL */
 void query_int(struct query *q, int64_t v);
 void query_blob(struct query *q, struct slice s);
 
-/* Steps once: *ret_row says whether there is a row to read with query_get_*. */
+/* Steps once: *ret_row says whether there is a row to read with query_get_*.
+ * ST_IO or ST_NOMEM: the connection, or the disk behind it, is unwell, and with it the transaction that ran.
+ * ST_CONFLICT, ST_INVALID: only this statement was bad. */
 MUST_USE enum status query_row(struct query *q, bool *ret_row, struct error *e);
-int64_t query_get_int(struct query *q, int column);
+int64_t query_changes(struct query *q);             /* rows that it wrote or deleted, once stepped to its end */
+int64_t query_get_int(struct query *q, int column); /* truth is 0 or 1 */
 /* "" for NULL. Both valid until the next step. */
 const char *query_get_text(struct query *q, int column);
 struct slice query_get_blob(struct query *q, int column);

@@ -9,8 +9,7 @@
 enum {
 	BATCH_MAX = 256, /* changes in one transaction */
 	QUEUE_DEFAULT = 4096,
-	READERS_MAX = 4,	 /* connections; a read takes microseconds, more threads wait for their turn */
-	CHECKPOINT_PAGES = 2048, /* log pages (8 MiB) after which they are brought into the database */
+	READERS_MAX = 4, /* connections; a read takes microseconds, more threads wait for their turn */
 };
 
 struct pending {
@@ -74,6 +73,11 @@ struct store {
 
 	struct readers readers;
 };
+
+/* Where its connections lead; borrowed from the store. */
+struct db_where store_where(const struct store *s);
+/* Prepends which database it was; the text never tells a password. */
+enum status store_named(const struct store *s, struct error *e);
 
 /* writer.c */
 void *writer_main(void *store);

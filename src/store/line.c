@@ -6,30 +6,23 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-/* Where a serial belongs: its row's line, else the line that bears its name (an imported certificate). id 0: none. */
+/* Where a serial belongs. id 0: no line knows it. */
 struct place {
 	int64_t id;
 	bool closed;
 };
 
-static enum status place_find(struct db *db, const char *serial, struct place *ret, struct error *e)
+/* sql: SQL_PLACE, or SQL_PLACE_HOLD where the line is to end: nothing is issued from it meanwhile. */
+static enum status place_find(struct db *db, enum sql sql, const char *serial, struct place *ret, struct error *e)
 {
-	static const struct {
-		enum sql sql;
-		int id, closed;
-	} ways[] = { { SQL_PARENT, 0, 2 }, { SQL_LINE, 0, 1 } };
+	bool found;
 	*ret = (struct place){ 0 };
-	for (size_t i = 0; i < COUNT_OF(ways) && !ret->id; i++) {
-		bool found;
-		AUTO(query_done) struct query q = query_of(db, ways[i].sql);
-		query_text(&q, serial);
-		if (query_row(&q, &found, e))
-			return e->status;
-		if (!found)
-			continue;
-		ret->id = query_get_int(&q, ways[i].id);
-		ret->closed = query_get_int(&q, ways[i].closed);
-	}
+	AUTO(query_done) struct query q = query_of(db, sql);
+	query_text(&q, serial);
+	if (query_row(&q, &found, e))
+		return e->status;
+	if (found)
+		*ret = (struct place){ query_get_int(&q, 0), query_get_int(&q, 1) };
 	return ST_OK;
 }
 
@@ -140,7 +133,7 @@ enum status line_read(struct db *db, const char *serial, enum line_scope scope, 
 	AUTO(members_done) struct members m = { 0 };
 	AUTO(store_line_done) struct store_line l = { 0 };
 	struct place at;
-	if (place_find(db, serial, &at, e) || members_find(db, at.id, serial, scope, &m, e))
+	if (place_find(db, SQL_PLACE, serial, &at, e) || members_find(db, at.id, serial, scope, &m, e))
 		return e->status;
 	size_t max = m.n < STORE_LINE_SHOWN ? m.n : STORE_LINE_SHOWN;
 	l.v = calloc(max ? max : 1, sizeof *l.v);
@@ -178,7 +171,7 @@ static enum status revoke_descendants(struct db *db, const struct change *c, boo
 {
 	AUTO(members_done) struct members m = { 0 };
 	struct place at;
-	if (place_find(db, c->serial, &at, e) || members_find(db, at.id, c->serial, c->scope, &m, e) ||
+	if (place_find(db, SQL_PLACE_HOLD, c->serial, &at, e) || members_find(db, at.id, c->serial, c->scope, &m, e) ||
 	    revoke_one(db, c, c->serial, ret_any, e))
 		return e->status;
 	for (size_t i = 0; i < m.n; i++)
@@ -236,7 +229,7 @@ static enum status revoke_lineage(struct db *db, const struct change *c, bool *r
 {
 	struct place at;
 	bool named = false;
-	if (place_find(db, c->serial, &at, e) || (!at.id && line_add(db, c->serial, &at.id, e)) ||
+	if (place_find(db, SQL_PLACE_HOLD, c->serial, &at, e) || (!at.id && line_add(db, c->serial, &at.id, e)) ||
 	    close_line(db, c, at.id, ret_any, e))
 		return e->status;
 	if (!*ret_any)

@@ -39,7 +39,7 @@ static enum status prune_older(struct db *db, enum sql id, int64_t before, int64
 	query_int(&q, REMOVE_MAX);
 	if (query_row(&q, &row, e))
 		return e->status;
-	*removed += sqlite3_changes64(db->h);
+	*removed += query_changes(&q);
 	return ST_OK;
 }
 
@@ -88,7 +88,7 @@ static enum status delete_row(struct db *db, enum sql id, int64_t key, int64_t *
 	query_int(&q, key);
 	if (query_row(&q, &row, e))
 		return e->status;
-	*removed += sqlite3_changes64(db->h);
+	*removed += query_changes(&q);
 	return ST_OK;
 }
 
@@ -130,11 +130,10 @@ enum status prune_step(struct db *db, const struct prune_rule *rule, struct wall
 	struct prune_cursor next = c->sweeping ? *c : (struct prune_cursor){ .sweeping = true, .not_after = INT64_MIN };
 	int64_t removed = 0;
 	bool more = false;
-	if (db_exec(db, "BEGIN IMMEDIATE", e))
+	if (db_begin(db, e))
 		return e->status;
-	if (prune_rows(db, rule, now, &next, &removed, &more, e) || db_exec(db, "COMMIT", e)) {
-		struct error ignored;
-		st_ignore(db_exec(db, "ROLLBACK", &ignored), "the first error is the one to tell");
+	if (prune_rows(db, rule, now, &next, &removed, &more, e) || db_commit(db, e)) {
+		db_rollback(db);
 		return e->status;
 	}
 	next.sweeping = more;

@@ -30,9 +30,10 @@ enum status readers_take(struct store *s, struct db **ret, struct error *e)
 	}
 	struct db *db;
 	place_take(&s->readers, &db);
-	if (!db && db_new(s->folder.database, DB_READER, &db, e)) {
+	const struct db_where where = store_where(s);
+	if (!db && db_new(&where, DB_READER, &db, e)) {
 		place_give(&s->readers, NULL);
-		return error_wrap(e, "database %s", s->folder.database);
+		return store_named(s, e);
 	}
 	*ret = db;
 	return ST_OK;

@@ -73,13 +73,24 @@ static enum status store_alloc(const struct store_conf *conf, struct store **ret
 	return ST_OK;
 }
 
+struct db_where store_where(const struct store *s)
+{
+	return (struct db_where){ .file = s->folder.database };
+}
+
+enum status store_named(const struct store *s, struct error *e)
+{
+	return s->kind == STORE_MEMORY ? error_wrap(e, "database in memory")
+	                               : error_wrap(e, "database %s", s->folder.database);
+}
+
 static enum status database_open(struct store *s, struct error *e)
 {
-	bool memory = s->kind == STORE_MEMORY;
-	if (db_new(s->folder.database, DB_WRITER, &s->db, e) || schema_check(s->db, e) ||
-	    (!memory && db_set_durable(s->db, e)) || schema_migrate(s->db, clock_wall(s->clock), e) ||
+	const struct db_where where = store_where(s);
+	if (db_new(&where, DB_WRITER, &s->db, e) || schema_check(s->db, e) ||
+	    (s->kind != STORE_MEMORY && db_set_durable(s->db, e)) || schema_migrate(s->db, clock_wall(s->clock), e) ||
 	    schema_created(s->db, &s->created, e))
-		return memory ? error_wrap(e, "database in memory") : error_wrap(e, "database %s", s->folder.database);
+		return store_named(s, e);
 	return ST_OK;
 }
 
@@ -350,7 +361,7 @@ struct import {
 static enum status import_rows(struct db *db, struct import *im, struct error *e)
 {
 	size_t added = 0;
-	if (db_exec(db, "BEGIN IMMEDIATE", e))
+	if (db_begin(db, e))
 		return e->status;
 	for (size_t i = 0; i < im->n; i++) {
 		bool is_new;
@@ -359,7 +370,7 @@ static enum status import_rows(struct db *db, struct import *im, struct error *e
 			return error_wrap(e, "revocation %zu", i + 1);
 		added += is_new;
 	}
-	if (db_exec(db, "COMMIT", e))
+	if (db_commit(db, e))
 		return e->status;
 	im->added = added;
 	return ST_OK;

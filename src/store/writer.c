@@ -26,12 +26,12 @@ enum status writer_ready(struct store *s, struct error *e)
 	if (s->db)
 		return ST_OK;
 	AUTO(db_free_p) struct db *db = NULL;
-	if (db_new(s->folder.database, DB_WRITER, &db, e) || schema_check(db, e) || db_set_durable(db, e) ||
-	    db_checkpoint(db, true, e)) {
+	const struct db_where where = store_where(s);
+	if (db_new(&where, DB_WRITER, &db, e) || schema_check(db, e) || db_set_durable(db, e) || db_tidy(db, true, e)) {
 		if (e->status ==
 		    ST_INVALID) /* it was ours when we opened it: now the disk is at fault, not the request */
 			e->status = ST_IO;
-		return error_wrap(e, "database %s", s->folder.database);
+		return store_named(s, e);
 	}
 	s->db = TAKE(db);
 	return ST_OK;
@@ -39,25 +39,15 @@ enum status writer_ready(struct store *s, struct error *e)
 
 enum status writer_lost(struct store *s, struct error *e)
 {
-	struct error ignored;
-	if (!sqlite3_get_autocommit(s->db->h))
-		st_ignore(db_exec(s->db, "ROLLBACK", &ignored), "the connection goes next");
-	if (s->kind == STORE_MEMORY)
-		return error_wrap(e, "database in memory");
-	db_free(TAKE(s->db));
-	return error_wrap(e, "database %s", s->folder.database);
-}
-
-static enum status step(struct db *db, enum sql id, struct error *e)
-{
-	bool row;
-	AUTO(query_done) struct query q = query_of(db, id);
-	return query_row(&q, &row, e);
+	db_rollback(s->db);
+	if (s->kind != STORE_MEMORY)
+		db_free(TAKE(s->db));
+	return store_named(s, e);
 }
 
 static enum status batch_decide(struct store *s, struct batch *b, struct error *e)
 {
-	if (step(s->db, SQL_BEGIN, e))
+	if (db_begin(s->db, e))
 		return e->status;
 	for (size_t i = 0; i < b->n; i++) {
 		b->st[i] = apply_change(s->db, b->v[i].change, s->kind != STORE_MEMORY, &b->outcome[i], &b->e[i]);
@@ -66,7 +56,7 @@ static enum status batch_decide(struct store *s, struct batch *b, struct error *
 			return e->status;
 		}
 	}
-	return step(s->db, SQL_COMMIT, e);
+	return db_commit(s->db, e);
 }
 
 /* All of the batch fails for one reason, which is none of the request's. */
@@ -115,15 +105,12 @@ static void batch_run(struct store *s, struct batch *b)
 
 /* After the answers, so that nobody waits for it who was already served. What cannot be brought over stays in the log,
  * and the next batch, opening anew, tells why. */
-static void checkpoint(struct store *s)
+static void tidy(struct store *s)
 {
 	struct error e;
 	pthread_mutex_lock(&s->db_lock);
-	if (s->db && s->db->wal_pages >= CHECKPOINT_PAGES) {
-		s->db->wal_pages = 0;
-		if (db_checkpoint(s->db, false, &e))
-			st_ignore(writer_lost(s, &e), "nobody waits for this; the next batch meets the same error");
-	}
+	if (s->db && db_tidy(s->db, false, &e))
+		st_ignore(writer_lost(s, &e), "nobody waits for this; the next batch meets the same error");
 	pthread_mutex_unlock(&s->db_lock);
 }
 
@@ -247,7 +234,7 @@ void *writer_main(void *store)
 		case WORK_END:
 			return NULL;
 		}
-		checkpoint(s);
+		tidy(s);
 	}
 }
 
