@@ -473,6 +473,18 @@ void conn_drain(struct conn *c)
 
 /* -- the beginning -------------------------------------------------------------------------------------------- */
 
+/* The process that connected; it cannot say anything else. */
+static void find_user(struct conn *c)
+{
+	struct ucred who;
+	socklen_t n = sizeof who;
+	if (getsockopt(c->fd, SOL_SOCKET, SO_PEERCRED, &who, &n))
+		return;
+	c->has_user = true;
+	c->user = who.uid;
+	snprintf(c->remote, sizeof c->remote, "uid %u pid %d", (unsigned)who.uid, (int)who.pid);
+}
+
 static void format_remote(struct conn *c, int port)
 {
 	char text[INET6_ADDRSTRLEN];
@@ -528,8 +540,12 @@ void conn_open(struct worker *w, int fd, const struct in6_addr *from, int port)
 	if (c->next)
 		c->next->prev = c;
 	w->conns = c;
-	format_remote(c, port);
-	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &(int){ 1 }, sizeof(int));
+	if (conf_of(c)->address) {
+		format_remote(c, port);
+		setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &(int){ 1 }, sizeof(int));
+	} else {
+		find_user(c);
+	}
 	if (start(c))
 		arm(c, c->ssl ? conf_of(c)->limits.handshake_ms : conf_of(c)->limits.idle_ms);
 	else

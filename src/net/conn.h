@@ -69,6 +69,8 @@ struct conn {
 	struct event *timer, *linger_ev;
 	struct in6_addr from;
 	char remote[REMOTE_TEXT];
+	bool has_user; /* over a unix socket */
+	uid_t user;
 	struct cert *peer;
 	struct mono begun; /* first byte of the request */
 	size_t scanned;    /* bytes of input known to hold no end of a head */
@@ -100,6 +102,8 @@ struct request {
 	const char *method, *path, *query;
 	struct buf body;
 	char id[REQUEST_ID_MAX + 1], remote[REMOTE_TEXT];
+	bool has_user;
+	uid_t user;
 	struct mono begun;
 	struct cert *peer;
 	bool handed_over; /* the handler has seen it */

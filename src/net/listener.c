@@ -34,6 +34,10 @@ static struct in6_addr address_of(const struct sockaddr_storage *sa, int *ret_po
 		*ret_port = ntohs(six->sin6_port);
 		return six->sin6_addr;
 	}
+	if (sa->ss_family != AF_INET) { /* a unix socket: all are of this machine */
+		*ret_port = 0;
+		return in6addr_loopback;
+	}
 	const struct sockaddr_in *four = (const struct sockaddr_in *)sa;
 	*ret_port = ntohs(four->sin_port);
 	memcpy(&a.s6_addr[12], &four->sin_addr, 4);
@@ -329,16 +333,17 @@ static int bound_port(int fd)
 
 enum status listener_start(const struct listener_conf *conf, struct listener **ret, struct error *e)
 {
+	AUTO(fd_close_p) int given = conf->address ? -1 : conf->socket;
 	AUTO(listener_free_p) struct listener *l = calloc(1, sizeof *l);
 	if (!l)
 		return error_nomem(e);
-	l->fd = -1;
+	l->fd = FD_TAKE(given);
 	l->conf = *conf;
-	l->address = text_dup(slice_cstr(conf->address));
+	l->address = conf->address ? text_dup(slice_cstr(conf->address)) : NULL;
 	l->workers = calloc((size_t)conf->threads, sizeof *l->workers);
-	if (!l->address || !l->workers)
+	if ((conf->address && !l->address) || !l->workers)
 		return error_nomem(e);
-	if (open_socket(l, e) ||
+	if ((conf->address && open_socket(l, e)) ||
 	    quota_new(conf->limits.connections, conf->limits.connections_per_address, &l->quota, e))
 		return e->status;
 	l->port = bound_port(l->fd);

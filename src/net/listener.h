@@ -14,6 +14,7 @@
 #include "os/clock.h"
 #include "x509/cert.h"
 #include <openssl/types.h>
+#include <sys/types.h>
 
 struct listener_limits { /* every one a setting of ca.json */
 	size_t body_bytes, header_bytes;
@@ -35,7 +36,9 @@ const char *request_query(const struct request *r);       /* raw; "" where none 
 const char *request_header(const struct request *r, const char *name); /* the first of that name; NULL where absent */
 struct slice request_body(const struct request *r);
 struct cert *request_peer(const struct request *r);       /* verified client certificate, borrowed; NULL where none */
-const char *request_remote(const struct request *r);      /* "127.0.0.1:4711" */
+const char *request_remote(const struct request *r);      /* "127.0.0.1:4711"; over a unix socket "uid 0 pid 4711" */
+/* Who connected over a unix socket, as the kernel knows it (SO_PEERCRED). False over any other. */
+bool request_user(const struct request *r, uid_t *ret);
 const char *request_id(const struct request *r);          /* X-Request-Id, X-Smallstep-Id or a new UUIDv4 */
 const char *request_protocol(const struct request *r);    /* "HTTP/1.1" */
 struct mono request_begun(const struct request *r);
@@ -68,7 +71,8 @@ typedef void listener_handler(void *ctx, struct request *r);
 typedef SSL_CTX *listener_tls(void *ctx);
 
 struct listener_conf {
-	const char *address;          /* "host:port", ":443", "[::1]:0" */
+	const char *address;          /* "host:port", ":443", "[::1]:0"; NULL: the socket is there already */
+	int socket;                   /* a unix socket, bound, listening, not blocking; taken, whatever comes of it */
 	int threads;                  /* >= 1 */
 	struct listener_limits limits;
 	const struct clock *clock;

@@ -181,6 +181,8 @@ enum status request_new(struct conn *c, struct slice head_bytes, struct request 
 	r->reply = BUF_INIT(REPLY_MAX);
 	r->peer = c->peer ? cert_ref(c->peer) : NULL;
 	memcpy(r->remote, c->remote, sizeof r->remote);
+	r->has_user = c->has_user;
+	r->user = c->user;
 	enum status st = head_bytes.n ? parse(r, head_bytes, e) : ST_OK;
 	if (st)
 		r->head = (struct http1_head){ 0 };
@@ -256,6 +258,12 @@ struct cert *request_peer(const struct request *r)
 const char *request_remote(const struct request *r)
 {
 	return r->remote;
+}
+
+bool request_user(const struct request *r, uid_t *ret)
+{
+	*ret = r->user;
+	return r->has_user;
 }
 
 const char *request_id(const struct request *r)

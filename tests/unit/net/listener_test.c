@@ -3,6 +3,8 @@
 #include "net/listener.h"
 #include "fail.h"
 #include "net/auto.h"
+#include "os/auto.h"
+#include "os/unixsocket.h"
 #include "wire.h"
 
 #include <setjmp.h>
@@ -17,6 +19,7 @@
 #include <unistd.h>
 
 static struct pki pki;
+static int given_socket = -1; /* for a listener without an address */
 static bool slim; /* for the listeners that a test starts */
 
 static bool is_slim(void)
@@ -121,6 +124,11 @@ static void handle(void *ctx, struct request *r)
 		                                     .body_owner = s });
 	} else if (!strcmp(request_path(r), "/empty")) {
 		request_reply(r, &(struct response){ .status = 204 });
+	} else if (!strcmp(request_path(r), "/who")) {
+		uid_t uid = 4711;
+		bool has = request_user(r, &uid);
+		snprintf(text, sizeof text, "%s has=%d uid=%d", request_remote(r), has, (int)uid);
+		answer(r, 200, text);
 	} else {
 		const char *agent = request_header(r, "user-agent");
 		snprintf(text, sizeof text, "%s %s ?%s %s peer=%s body=%zu:%.*s", request_method(r), request_path(r),
@@ -183,6 +191,7 @@ static void stage_start_with(struct stage *s, struct listener_limits limits, int
 	struct error e = ERROR_INIT;
 	*s = (struct stage){ .lock = PTHREAD_MUTEX_INITIALIZER, .changed = PTHREAD_COND_INITIALIZER };
 	struct listener_conf conf = { .address = address,
+		                      .socket = given_socket,
 		                      .threads = threads,
 		                      .limits = limits,
 		                      .clock = &clock_system,
@@ -196,7 +205,7 @@ static void stage_start_with(struct stage *s, struct listener_limits limits, int
 	if ((tls && listener_tls_new(tls, &s->tls, &e)) || listener_start(&conf, &s->l, &e))
 		fail_msg("%s", e.text);
 	s->port = listener_port(s->l);
-	assert_in_range(s->port, 1, 65535);
+	assert_int_equal(s->port == 0, !address);
 }
 
 static struct listener_tls_conf tls_conf(void)
@@ -587,6 +596,44 @@ static void plain_listener(void **state)
 	assert_int_equal(s.handled, 4);
 	assert_int_equal(s.shared_freed, 1);
 	assert_int_equal(s.refused, 0);
+}
+
+/* Over a unix socket the kernel says who is there; over TCP nobody does. */
+static void unix_listener(void **state)
+{
+	char dir[] = "/tmp/perennial-net-XXXXXX", path[64], want[64];
+	AUTO(buf_done) struct buf local = BUF_INIT(1 << 16), tcp = BUF_INIT(1 << 16);
+	struct unix_socket at = UNIX_SOCKET_NONE;
+	struct error e = ERROR_INIT;
+	struct stage s;
+	int fd;
+	(void)state;
+	assert_non_null(mkdtemp(dir));
+	snprintf(path, sizeof path, "%s/sock", dir);
+	assert_int_equal(unix_socket_listen(path, &at, &e), ST_OK);
+	given_socket = FD_TAKE(at.fd);
+	stage_start_with(&s, roomy(), 1, NULL, NULL);
+	for (int i = 0; i < 2; i++) {
+		assert_int_equal(unix_socket_connect(path, &fd, &e), ST_OK);
+		const char *get = GET("/who") "\r\n" GET("/who") "Connection: close\r\n\r\n";
+		assert_int_equal(send(fd, get, strlen(get), MSG_NOSIGNAL), strlen(get));
+		read_end(fd, &local);
+	}
+	stage_stop(&s);
+	snprintf(want, sizeof want, "uid %d pid %d has=1 uid=%d", (int)geteuid(), (int)getpid(), (int)geteuid());
+	assert_has(&local, want);
+	assert_int_equal(s.done, 4);
+	assert_int_equal(unix_socket_connect(path, &fd, &e), ST_MISSING); /* the listener closed it */
+	unix_socket_done(&at);
+	assert_int_equal(rmdir(dir), 0);
+
+	stage_start_with(&s, roomy(), 1, "127.0.0.1:0", NULL);
+	fd = wire_dial(s.port);
+	const char *get = GET("/who") "Connection: close\r\n\r\n";
+	assert_int_equal(send(fd, get, strlen(get), MSG_NOSIGNAL), strlen(get));
+	read_end(fd, &tcp);
+	stage_stop(&s);
+	assert_has(&tcp, " has=0 ");
 }
 
 /* -- time ----------------------------------------------------------------------------------------------------- */
@@ -1302,6 +1349,7 @@ int main(void)
 		cmocka_unit_test(plain_http),
 		IN_BOTH_CONTEXTS(shared_bodies),
 		cmocka_unit_test(plain_listener),
+		cmocka_unit_test(unix_listener),
 		cmocka_unit_test(slow_clients),
 		cmocka_unit_test(handshake_that_does_not_come),
 		cmocka_unit_test(handler_that_is_late),
