@@ -1,45 +1,50 @@
 #!/usr/bin/env python3
-"""Kills step-ca under load, at random instants, and starts it again: every certificate and revocation that a client was
-told of is in the store, every token that was used stays used, what was revoked is not renewed, and what was not
-answered is whole or not there."""
-import random, time
+"""Kills step-ca under load, at random instants, and starts it again: every certificate that a client was given is in the
+store, byte by byte, every token that gave one stays used, every revocation that was answered stands, what was not
+answered is whole or not there, and the CA serves again by itself.
+
+usage: ca_kill.py CALOAD"""
+import random, sys
 import lab
 from lab import need
-from load import Load
+from storm import Storm
 
-KILLS = 60 if lab.TORTURE else 5
-CLIENTS = 6
-LONGEST_S = 0.8
+KILLS = 200 if lab.TORTURE else 5
+CLIENTS = 12
+MOST = 400 # answers before the kill
 
 
-class Killing(Load):
+class Killing(Storm):
     answers = 0
 
     def kill(self, i):
         rng = random.Random(f"{lab.SEED} kill {i}")
-        delay = rng.uniform(0.02, LONGEST_S)
-        self.start(rng)
-        time.sleep(delay)
-        how = self.ca.kill()
-        deeds = self.end()
-        need(how == -9, f"step-ca ended with {how} before it was killed")
-        self.ca.start()
-        self.all_there(deeds)
-        self.whole()
-        self.holds(deeds, rng)
-        self.answers += sum(d.count() for d in deeds)
-        return "after %d ms, with %d signed, %d renewed, %d revoked, %d unanswered" % (
-            delay * 1000, *(sum(len(getattr(d, k)) for d in deeds) for k in ("signed", "renewed", "revoked", "unanswered")))
+        after = rng.randint(1, MOST)
+        clients = self.begin(rng, "-k", f"{self.ca.process.pid}:{after}")
+        try:
+            how = self.ca.process.wait(300)
+            need(how == -9, f"step-ca ended with {how} before it was killed")
+            told = clients.stop()
+            need(not told.wrong, "under load: " + "\n".join(told.wrong))
+            need(told.count() >= after, f"killed after {after} answers, of which the clients know {told.count()}")
+            self.restart()
+            self.all_there(told)
+            self.whole()
+            note = self.holds(clients)
+        finally:
+            clients.end()
+        self.answers += told.count()
+        return f"{told}; {note}"
 
 
 def main():
     tap = lab.Tap()
-    world = Killing(CLIENTS)
+    world = Killing(sys.argv[1], CLIENTS)
     for i in range(KILLS):
         tap.run(f"kill {i + 1}", world.kill, i)
         if world.ca.process.poll() is not None:
             world.ca.start()
-    tap.run("there was load", lambda: need(world.answers > 10 * KILLS, f"only {world.answers} answers"))
+    tap.run("it came back each time", lambda: f"{world.answers} answers, the slowest start {world.slowest * 1000:.0f} ms")
     tap.run("the CA ends cleanly", world.ca.stop)
     tap.end()
 

@@ -209,7 +209,9 @@ class Ca:
                              stdout=subprocess.PIPE, stderr=subprocess.DEVNULL).stdout
         spki = subprocess.run(["openssl", "pkey", "-pubout", "-outform", "DER"], input=pem, check=True,
                               stdout=subprocess.PIPE).stdout
-        self.key = Key(pem)
+        self.key, self.provisioner_key = Key(pem), self.dir + "/lab.key"
+        with open(self.provisioner_key, "wb") as f:
+            f.write(pem)
         jwk = {"crv": "P-256", "kty": "EC", "x": b64(spki[-64:-32]), "y": b64(spki[-32:])}
         text = json.dumps(jwk, separators=(",", ":"), sort_keys=True)
         self.kid = b64(hashlib.sha256(text.encode()).digest())
