@@ -5,11 +5,17 @@
  *
  * While `times` is not 0, calls of `kinds` below the folder are counted in `seen`; from the n-th on, `times` of them
  * fail with errno `how`, counted in `struck`. SHORT: the first failing write keeps half of its bytes, and the rest of
- * them fail with ENOSPC. */
+ * them fail with ENOSPC. CUT: the power goes at the n-th call, which does not happen any more.
+ *
+ * FAULT_RECORD names a file (empty) that tells what became of the folder's files, so that what a power cut leaves of
+ * them can be made: for each write, truncation, sync, creation and removal, in the order in which they happened, a
+ * struct record, the path, and the bytes. A sync stands behind all that it made last. */
 #include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <pthread.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdatomic.h>
 #include <stdbool.h>
@@ -23,7 +29,7 @@
 #include <unistd.h>
 
 enum { WRITE = 1, SYNC = 2, RENAME = 4, CREATE = 8, SPACE = 16 /* ftruncate, fallocate */ };
-enum { SHORT = 1000 };
+enum { SHORT = 1000, CUT = 1001 };
 
 struct control {
 	_Atomic uint32_t kinds, n, times, how, seen, struck;
@@ -31,6 +37,15 @@ struct control {
 };
 
 static struct control *control;
+
+enum op { OP_WRITE, OP_TRUNCATE, OP_SYNC, OP_CREATE, OP_REMOVE };
+struct record {
+	uint32_t op, path_n;
+	int64_t at, n; /* of a write; at: the new length of a truncation */
+};
+
+static int record_fd = -1;
+static pthread_mutex_t record_lock = PTHREAD_MUTEX_INITIALIZER;
 
 __attribute__((constructor)) static void shim_start(void)
 {
@@ -46,6 +61,11 @@ __attribute__((constructor)) static void shim_start(void)
 	if (p == MAP_FAILED)
 		_exit(125);
 	control = p;
+	name = getenv("FAULT_RECORD");
+	if (name && (record_fd = open(name, O_WRONLY | O_APPEND | O_CLOEXEC)) < 0) {
+		fprintf(stderr, "shim: FAULT_RECORD: %m\n");
+		_exit(125);
+	}
 }
 
 /* --- is it our turn? ---------------------------------------------------------------------------------------------- */
@@ -90,6 +110,8 @@ static int due(unsigned kind)
 		return 0;
 	bool first = atomic_fetch_add(&control->struck, 1) == 0;
 	int how = (int)atomic_load(&control->how);
+	if (how == CUT)
+		kill(getpid(), SIGKILL);
 	return how == SHORT && !(first && kind == WRITE) ? ENOSPC : how;
 }
 
@@ -110,47 +132,126 @@ static int due_name(unsigned kind, int dir, const char *name)
 	return os;
 }
 
-/* --- the calls ---------------------------------------------------------------------------------------------------- */
+/* --- the record --------------------------------------------------------------------------------------------------- */
 
 #define REAL(name) ((__typeof__(&name))dlsym(RTLD_NEXT, #name))
 #define EXPORT __attribute__((visibility("default")))
 
+static void record(enum op op, const char *path, int64_t at, const void *p, int64_t n)
+{
+	struct record r = { op, (uint32_t)strlen(path), at, n };
+	struct iovec v[] = { { &r, sizeof r },
+		             { (void *)(uintptr_t)path, r.path_n },
+		             { (void *)(uintptr_t)p, p ? (size_t)n : 0 } };
+	if (writev(record_fd, v, 3) < (ssize_t)(sizeof r + r.path_n + v[2].iov_len))
+		_exit(125);
+}
+
+/* Nothing else of ours happens between a call and its record. path is empty where nothing is recorded. */
+static void record_begin(int fd, char path[PATH_MAX])
+{
+	int kept = errno;
+	if (record_fd < 0 || !path_of_fd(fd, path) || !is_below(path))
+		path[0] = '\0';
+	else
+		pthread_mutex_lock(&record_lock);
+	errno = kept;
+}
+
+static void record_end(const char *path, enum op op, int64_t at, const void *p, int64_t n)
+{
+	int kept = errno;
+	if (!path[0])
+		return;
+	if (n >= 0)
+		record(op, path, at, p, n);
+	pthread_mutex_unlock(&record_lock);
+	errno = kept;
+}
+
+static ssize_t recorded_pwrite(int fd, const void *p, size_t n, off_t at)
+{
+	char path[PATH_MAX];
+	record_begin(fd, path);
+	ssize_t done = REAL(pwrite)(fd, p, n, at);
+	record_end(path, OP_WRITE, at, p, done);
+	return done;
+}
+
+static ssize_t recorded_write(int fd, const void *p, size_t n)
+{
+	char path[PATH_MAX];
+	record_begin(fd, path);
+	off_t at = path[0] ? lseek(fd, 0, SEEK_CUR) : 0;
+	ssize_t done = REAL(write)(fd, p, n);
+	record_end(path, OP_WRITE, at, p, done);
+	return done;
+}
+
+static int recorded(int fd, enum op op, int64_t at, int (*call)(int fd, int64_t at))
+{
+	char path[PATH_MAX];
+	record_begin(fd, path);
+	int rc = call(fd, at);
+	record_end(path, op, at, NULL, rc);
+	return rc;
+}
+
+static int real_fsync(int fd, int64_t at)
+{
+	(void)at;
+	return REAL(fsync)(fd);
+}
+
+static int real_fdatasync(int fd, int64_t at)
+{
+	(void)at;
+	return REAL(fdatasync)(fd);
+}
+
+static int real_ftruncate(int fd, int64_t at)
+{
+	return REAL(ftruncate)(fd, at);
+}
+
+/* --- the calls ---------------------------------------------------------------------------------------------------- */
+
 EXPORT ssize_t write(int fd, const void *p, size_t n)
 {
 	int os = due_fd(WRITE, fd);
-	return os == SHORT ? REAL(write)(fd, p, n / 2) : os ? -1 : REAL(write)(fd, p, n);
+	return os == SHORT ? recorded_write(fd, p, n / 2) : os ? -1 : recorded_write(fd, p, n);
 }
 
 EXPORT ssize_t pwrite(int fd, const void *p, size_t n, off_t at)
 {
 	int os = due_fd(WRITE, fd);
-	return os == SHORT ? REAL(pwrite)(fd, p, n / 2, at) : os ? -1 : REAL(pwrite)(fd, p, n, at);
+	return os == SHORT ? recorded_pwrite(fd, p, n / 2, at) : os ? -1 : recorded_pwrite(fd, p, n, at);
 }
 
 EXPORT ssize_t pwrite64(int fd, const void *p, size_t n, off64_t at)
 {
 	int os = due_fd(WRITE, fd);
-	return os == SHORT ? REAL(pwrite64)(fd, p, n / 2, at) : os ? -1 : REAL(pwrite64)(fd, p, n, at);
+	return os == SHORT ? recorded_pwrite(fd, p, n / 2, at) : os ? -1 : recorded_pwrite(fd, p, n, at);
 }
 
 EXPORT int fsync(int fd)
 {
-	return due_fd(SYNC, fd) ? -1 : REAL(fsync)(fd);
+	return due_fd(SYNC, fd) ? -1 : recorded(fd, OP_SYNC, 0, real_fsync);
 }
 
 EXPORT int fdatasync(int fd)
 {
-	return due_fd(SYNC, fd) ? -1 : REAL(fdatasync)(fd);
+	return due_fd(SYNC, fd) ? -1 : recorded(fd, OP_SYNC, 0, real_fdatasync);
 }
 
 EXPORT int ftruncate(int fd, off_t n)
 {
-	return due_fd(SPACE, fd) ? -1 : REAL(ftruncate)(fd, n);
+	return due_fd(SPACE, fd) ? -1 : recorded(fd, OP_TRUNCATE, n, real_ftruncate);
 }
 
 EXPORT int ftruncate64(int fd, off64_t n)
 {
-	return due_fd(SPACE, fd) ? -1 : REAL(ftruncate64)(fd, n);
+	return due_fd(SPACE, fd) ? -1 : recorded(fd, OP_TRUNCATE, n, real_ftruncate);
 }
 
 EXPORT int fallocate(int fd, int mode, off_t at, off_t n)
@@ -186,6 +287,39 @@ EXPORT int renameat(int from_dir, const char *from, int to_dir, const char *to)
 	return due_name(RENAME, to_dir, to) ? -1 : REAL(renameat)(from_dir, from, to_dir, to);
 }
 
+EXPORT int unlink(const char *path)
+{
+	if (record_fd < 0 || !names_ours(AT_FDCWD, path))
+		return REAL(unlink)(path);
+	pthread_mutex_lock(&record_lock);
+	int rc = REAL(unlink)(path);
+	if (!rc)
+		record(OP_REMOVE, path, 0, NULL, 0);
+	pthread_mutex_unlock(&record_lock);
+	return rc;
+}
+
+/* Whether this call may create a file of ours, whose path is then in path. */
+static bool creates(int dir, const char *name, int flags, char path[PATH_MAX])
+{
+	char folder[PATH_MAX];
+	if (record_fd < 0 || !(flags & O_CREAT) || !names_ours(dir, name) || !faccessat(dir, name, F_OK, 0))
+		return false;
+	if (name[0] == '/' || !(dir == AT_FDCWD ? getcwd(folder, sizeof folder) != NULL : path_of_fd(dir, folder)))
+		folder[0] = '\0';
+	return snprintf(path, PATH_MAX, "%s%s%s", folder, folder[0] ? "/" : "", name) < PATH_MAX;
+}
+
+static int created(int fd, const char *path)
+{
+	if (fd >= 0) {
+		pthread_mutex_lock(&record_lock);
+		record(OP_CREATE, path, 0, NULL, 0);
+		pthread_mutex_unlock(&record_lock);
+	}
+	return fd;
+}
+
 static mode_t mode_of(int flags, va_list *more)
 {
 	return flags & (O_CREAT | __O_TMPFILE) ? va_arg(*more, mode_t) : 0;
@@ -200,6 +334,9 @@ static mode_t mode_of(int flags, va_list *more)
 		va_end(more);                                                                                          \
 		if ((flags & O_CREAT) && due_name(CREATE, AT_FDCWD, path))                                             \
 			return -1;                                                                                     \
+		char made[PATH_MAX];                                                                                   \
+		if (creates(AT_FDCWD, path, flags, made))                                                              \
+			return created(REAL(name)(path, flags, mode), made);                                           \
 		return REAL(name)(path, flags, mode);                                                                  \
 	}
 
@@ -212,6 +349,9 @@ static mode_t mode_of(int flags, va_list *more)
 		va_end(more);                                                                                          \
 		if ((flags & O_CREAT) && due_name(CREATE, dir, path))                                                  \
 			return -1;                                                                                     \
+		char made[PATH_MAX];                                                                                   \
+		if (creates(dir, path, flags, made))                                                                   \
+			return created(REAL(name)(dir, path, flags, mode), made);                                      \
 		return REAL(name)(dir, path, flags, mode);                                                             \
 	}
 
