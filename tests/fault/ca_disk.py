@@ -2,14 +2,16 @@
 """The disk below the store fails under load: step-ca answers 503 with words, tells the reason in its log, and works
 again by itself when the disk does, without a restart. What it had acknowledged is there then, and after a kill too.
 
-usage: ca_disk.py SHIM"""
+usage: ca_disk.py SHIM CALOAD"""
 import errno, random, sys
 import lab
 from lab import Disk, need
-from load import Load
+from storm import Storm
 
 ROUNDS = 20 if lab.TORTURE else 1
-CLIENTS = 4
+CLIENTS = 8
+MESSAGES = ("the certificate authority cannot record this now; try again later",)
+ANSWERS, LATER, WRONG = range(3) # what Clients.count tells
 ENOUGH = 10 # answers, before the disk fails and after it is well
 
 # kinds, how many calls, how, what the log says
@@ -23,49 +25,56 @@ FAULTS = {
 }
 
 
-class Failing(Load):
+class Failing(Storm):
     def log(self):
         return lab.read(self.ca.dir + "/ca.log").decode()
 
-    def answers(self, what, n):
-        """Waits for n more answers of a kind."""
-        goal = self.sum(what) + n
-        lab.wait_until(lambda: self.sum(what) >= goal or self.wrong())
+    def wait_for(self, clients, which, n):
+        """For n more answers, or "try again"s."""
+        goal = clients.count()[which] + n
+        def there():
+            count = clients.count()
+            return count[which] >= goal or count[WRONG]
+        lab.wait_until(there)
 
-    def break_and_mend(self, kinds, times, how, rng):
+    def break_and_mend(self, clients, kinds, times, how, rng):
         """How many calls failed."""
-        self.answers("answers", ENOUGH)
+        self.wait_for(clients, ANSWERS, ENOUGH)
         self.disk.fail(kinds, rng.randint(1, 12), times, how)
-        lab.wait_until(lambda: self.disk.struck() or self.wrong())
+        lab.wait_until(lambda: self.disk.struck() or clients.count()[WRONG])
         if times == Disk.EVER:
-            self.answers("later", ENOUGH)
+            self.wait_for(clients, LATER, ENOUGH)
         struck = self.disk.mend()
-        self.answers("answers", ENOUGH * CLIENTS)
+        self.wait_for(clients, ANSWERS, ENOUGH * CLIENTS)
         return struck
 
     def fail(self, name, i):
         kinds, times, how, text = FAULTS[name]
         rng = random.Random(f"{lab.SEED} {name} {i}")
         said = len(self.log())
-        self.start(rng, failing=True)
+        clients = self.begin(rng, "-f")
         try:
-            struck = self.break_and_mend(kinds, times, how, rng)
+            struck = self.break_and_mend(clients, kinds, times, how, rng)
+            told = clients.stop()
+            need(not told.wrong, "under load: " + "\n".join(told.wrong))
+            need(not told.later or text in self.log()[said:],
+                 lambda: f"the log does not say '{text}': " + self.log()[-1500:])
+            self.check(told)
+            if rng.random() < 0.5:
+                need(self.ca.kill() == -9, "step-ca ended before it was killed")
+                self.restart(dict(self.ca.env, **self.disk.env))
+                self.check(told)
+            self.holds(clients)
         finally:
             self.disk.mend()
-            deeds = self.end()
-        later = sum(d.later for d in deeds)
-        need(not later or text in self.log()[said:], lambda: f"the log does not say '{text}': " + self.log()[-1500:])
-        self.check(deeds, rng)
-        if rng.random() < 0.5:
-            need(self.ca.kill() == -9, "step-ca ended before it was killed")
-            self.ca.start(dict(self.ca.env, **self.disk.env))
-            self.check(deeds, rng)
-        return sum(d.count() for d in deeds), later, struck
+            clients.end()
+        return told.count(), len(told.later), struck
 
-    def check(self, deeds, rng):
-        self.all_there(deeds)
+    def check(self, told):
+        for text in told.later:
+            need(text.endswith(MESSAGES), f"it was told {text}")
+        self.all_there(told)
         self.whole()
-        self.holds(deeds, rng)
 
     def rounds(self, name):
         got = [self.fail(name, i) for i in range(ROUNDS)]
@@ -76,7 +85,7 @@ class Failing(Load):
 
 def main():
     tap = lab.Tap()
-    world = Failing(CLIENTS)
+    world = Failing(sys.argv[2], CLIENTS)
     world.disk = Disk(sys.argv[1], world.ca.folder, world.ca.steppath + "/db")
     world.ca.stop()
     for name in FAULTS:

@@ -3,7 +3,7 @@
 and revokes, and while it stops. What it had answered is there at the next start.
 
 usage: ca_point.py KILLPOINT"""
-import os, random, shutil, signal, sys, threading
+import os, random, shutil, signal, sys
 import lab
 from lab import Skip, need
 from load import Load, Worker
@@ -26,7 +26,7 @@ class Killing(Load):
 
     def use(self):
         """One of each; what was answered."""
-        worker = Worker(self.clients[0], 0, threading.Event(), False)
+        worker = Worker(self.clients[0])
         try:
             worker.sign()
             worker.revoke(worker.renew())

@@ -1,44 +1,28 @@
-"""Clients that sign, renew and revoke without pause, and remember what they were told."""
-import random, threading
+"""One client that signs, renews and revokes, and what it was told."""
 import lab
 from lab import need
 
-UNAVAILABLE = "the certificate authority cannot record this now; try again later"
 RETRIED = 12 # of each kind, afterwards
 
 
 class Deeds:
-    """What a client was told before the connection broke."""
+    """What the client was told before the connection broke."""
     def __init__(self):
         self.signed = []       # (token, serial)
         self.renewed = []      # serials
         self.revoked = []      # (serial, text of the certificate)
-        self.unanswered = []   # tokens; also those that were told to try again
-        self.later = 0         # answers "try again"
-        self.answers = 0
+        self.unanswered = []   # tokens
 
     def count(self):
         return len(self.signed) + len(self.renewed) + len(self.revoked)
 
 
-class Later(Exception):
-    """The CA cannot record anything at the moment."""
-
-
-class Worker(threading.Thread):
-    def __init__(self, client, seed, stop, failing):
-        super().__init__(daemon=True)
-        self.client, self.rng, self.stop, self.failing = client, random.Random(seed), stop, failing
-        self.deeds, self.wrong = Deeds(), None
+class Worker:
+    def __init__(self, client):
+        self.client, self.deeds = client, Deeds()
 
     def expect(self, wanted, what, status, answer):
-        """503 is an answer only where the disk fails."""
-        if status == 503 and self.failing:
-            self.deeds.later += 1
-            need(answer == {"status": 503, "message": UNAVAILABLE}, f"{what}: {answer}")
-            raise Later
         need(status == wanted, f"{what}: {status} {answer}")
-        self.deeds.answers += 1
         return answer
 
     def sign(self):
@@ -59,27 +43,6 @@ class Worker(threading.Thread):
         self.expect(200, "revoke", *self.client.revoke(serial))
         self.deeds.revoked.append((serial, lab.read(self.client.crt)))
 
-    def work(self):
-        serial = self.sign()
-        for _ in range(self.rng.randint(0, 3)):
-            serial = self.renew()
-        if self.rng.random() < 0.5:
-            self.revoke(serial)
-
-    def run(self):
-        try:
-            while not self.stop.is_set():
-                try:
-                    self.work()
-                except Later:
-                    pass
-        except (OSError, ValueError, lab.http.client.HTTPException):
-            if self.failing:
-                self.wrong = "the connection broke"
-            # else the CA was killed
-        except AssertionError as why:
-            self.wrong = why
-
 
 class Load:
     """A CA that keeps its port, and its clients."""
@@ -88,27 +51,6 @@ class Load:
         self.ca.start()
         self.ca.keep_port()
         self.clients = [lab.Client(self.ca, f"client{i}") for i in range(clients)]
-
-    def start(self, rng, failing=False):
-        self.stop = threading.Event()
-        self.workers = [Worker(c, rng.random(), self.stop, failing) for c in self.clients]
-        for w in self.workers:
-            w.start()
-
-    def sum(self, what):
-        return sum(getattr(w.deeds, what) for w in self.workers)
-
-    def wrong(self):
-        return any(w.wrong for w in self.workers)
-
-    def end(self):
-        """What each was told."""
-        self.stop.set()
-        for w in self.workers:
-            w.join()
-        for w in self.workers:
-            need(not w.wrong, f"under load: {w.wrong}")
-        return [w.deeds for w in self.workers]
 
     def all_there(self, deeds):
         certs = {r[0] for r in self.ca.query("SELECT serial FROM certs")}
