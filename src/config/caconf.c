@@ -282,6 +282,25 @@ static enum status judge_logger(struct caconf *c, const struct ca_draft *d, stru
 	return ST_OK;
 }
 
+static bool is_loopback(const char *address)
+{
+	static const char *const hosts[] = { "localhost:", "[::1]:" };
+	for (size_t i = 0; i < COUNT_OF(hosts); i++)
+		if (strncmp(address, hosts[i], strlen(hosts[i])) == 0)
+			return true;
+	return strncmp(address, "127.", 4) == 0 && address[strspn(address, "0123456789.")] == ':';
+}
+
+static enum status judge_metrics(struct caconf *c, struct error *e)
+{
+	if (!c->metrics_address || !*c->metrics_address || is_loopback(c->metrics_address))
+		return ST_OK;
+	return caconf_warn(c, e,
+	                   "metricsAddress: %s is not a loopback address: whoever reaches it reads the figures, over "
+	                   "plain HTTP; bind it to 127.0.0.1 or keep others off it",
+	                   c->metrics_address);
+}
+
 /* How long a revocation must be kept beyond its certificate: as long as any provisioner, also one that is disabled
  * today, might renew it then. Where no bound is set that is for ever, whether or not renewal after expiry is allowed at
  * present: allowing it later must not bring revoked certificates back. */
@@ -326,7 +345,7 @@ static enum status fill(struct caconf *c, struct ca_draft *d, struct error *e)
 		return e->status;
 	if (claims_merge(&claims_builtin, &d->claims, &c->claims, e))
 		return error_wrap(e, "authority.claims");
-	if (add_provisioners(&w, d->provisioners, e) || judge_tls(c, e) || judge_logger(c, d, e))
+	if (add_provisioners(&w, d->provisioners, e) || judge_tls(c, e) || judge_logger(c, d, e) || judge_metrics(c, e))
 		return e->status;
 	judge_store(c);
 	return ST_OK;

@@ -370,10 +370,9 @@ static const struct ckey rows[] = {
 	NOT_SERVED("crl.idpURL", CKEY_INERT, "belongs to revocation lists, not built yet"),
 	{ .path = "metricsAddress",
 	  .type = CKEY_TEXT,
-	  .use = CKEY_WARN,
 	  CONF(metrics_address),
 	  .check = check_address,
-	  .help = "metrics are not built yet" },
+	  .help = "host:port of /metrics, for Prometheus over plain HTTP; absent: closed" },
 
 	{ .path = "threads",
 	  .type = CKEY_INT,

@@ -221,9 +221,18 @@ static const char *or_null(const char *s)
 	return *s ? s : NULL;
 }
 
-void exchange_log(void *ctx, struct request *r, int status, size_t body_bytes)
+void exchange_log_refused(void *front, const char *remote, const char *why)
 {
-	struct server *s = ctx;
+	struct snapshot *snap = server_snapshot(((struct front *)front)->server);
+	if (snap->conf->log_access)
+		LOG_EVENT(LOG_INFO_, "connection without a request", LF_STR("name", "ca"),
+		          LF_STR("remote-address", remote), LF_STR("error", why));
+	snapshot_unref(snap);
+}
+
+void exchange_log(void *front, struct request *r, int status, size_t body_bytes)
+{
+	struct server *s = ((struct front *)front)->server;
 	struct exchange *x = request_context(r);
 	struct snapshot *snap = x ? snapshot_ref(x->snap) : server_snapshot(s);
 	if (snap->conf->log_access) {

@@ -4,13 +4,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-enum { GET = 1, POST = 2 };
+enum { GET = ROUTE_GET, POST = ROUTE_POST };
 
-static const struct route {
-	unsigned method;
-	const char *path; /* '*' stands for one non-empty segment, handed to the resource */
-	void (*run)(struct exchange *x, const char *arg);
-} routes[] = {
+const struct route routes_ca[] = {
 	{ GET, "/health", resource_health },
 	{ GET, "/version", resource_version },
 	{ GET, "/root/*", resource_root },
@@ -27,6 +23,12 @@ static const struct route {
 	{ POST, "/rekey", resource_rekey },
 	{ POST, "/revoke", resource_revoke },
 	{ POST, "/revoke-line", resource_revoke_line }, /* ours */
+	{ 0 },
+};
+
+const struct route routes_metrics[] = {
+	{ GET, "/metrics", resource_metrics },
+	{ 0 },
 };
 
 enum { SEGMENT_MAX = 512 };
@@ -105,8 +107,9 @@ static void answer_plain(struct request *r, int status, const char *text, const 
 	request_reply(r, &resp);
 }
 
-void router_handle(void *server, struct request *r)
+void router_handle(void *front, struct request *r)
 {
+	const struct front *f = front;
 	const char *path = request_path(r);
 	char arg[SEGMENT_MAX] = "";
 	const struct route *hit = NULL;
@@ -114,12 +117,12 @@ void router_handle(void *server, struct request *r)
 
 	if (!strncmp(path, "/1.0/", 5))
 		path += 4;
-	for (size_t i = 0; i < COUNT_OF(routes) && !hit; i++) {
-		if (!route_matches(routes[i].path, path, arg))
+	for (const struct route *at = f->routes; at->path && !hit; at++) {
+		if (!route_matches(at->path, path, arg))
 			continue;
-		allowed |= routes[i].method;
-		if (routes[i].method & method)
-			hit = &routes[i];
+		allowed |= at->method;
+		if (at->method & method)
+			hit = at;
 	}
 	if (!allowed) {
 		answer_plain(r, 404, "404 page not found\n", NULL);
@@ -134,9 +137,9 @@ void router_handle(void *server, struct request *r)
 		answer_plain(r, 503, "out of memory\n", NULL);
 		return;
 	}
-	x->server = server;
+	x->server = f->server;
 	x->request = r;
-	x->snap = server_snapshot(server);
+	x->snap = server_snapshot(f->server);
 	x->now = clock_wall(x->server->conf.clock);
 	x->verdict = VERDICT_GRANTED;
 	x->body = BUF_INIT(4 << 20);

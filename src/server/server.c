@@ -38,7 +38,7 @@ static int core_count(void)
 
 static SSL_CTX *current_tls(void *ctx)
 {
-	struct server *s = ctx;
+	struct server *s = ((struct front *)ctx)->server;
 	pthread_mutex_lock(&s->lock);
 	SSL_CTX *tls = s->tls_;
 	SSL_CTX_up_ref(tls);
@@ -56,16 +56,6 @@ static enum status open_store(struct server *s, struct error *e)
 	return store_open(&conf, &s->store, e);
 }
 
-/* A client whose certificate expired, say, never gets as far as a request: this is all that its operator finds here. */
-static void log_refused(void *ctx, const char *remote, const char *why)
-{
-	struct snapshot *snap = server_snapshot(ctx);
-	if (snap->conf->log_access)
-		LOG_EVENT(LOG_INFO_, "connection without a request", LF_STR("name", "ca"),
-		          LF_STR("remote-address", remote), LF_STR("error", why));
-	snapshot_unref(snap);
-}
-
 static enum status open_listener(struct server *s, struct error *e)
 {
 	const struct caconf *c = s->now_->conf;
@@ -77,10 +67,10 @@ static enum status open_listener(struct server *s, struct error *e)
 		.handler = router_handle,
 		.tls = current_tls,
 		.done = exchange_log,
-		.refused = log_refused,
-		.ctx = s,
+		.refused = exchange_log_refused,
+		.ctx = &s->fronts[FRONT_CA],
 	};
-	return listener_start(&conf, &s->listener, e);
+	return listener_start(&conf, &s->fronts[FRONT_CA].listener, e);
 }
 
 static void banner(struct server *s)
@@ -112,13 +102,16 @@ enum status server_start(const struct server_conf *conf, struct server **ret, st
 		return error_nomem(e);
 	s->conf = *conf;
 	pthread_mutex_init(&s->lock, NULL);
+	front_init(s);
 	if (load(conf, &s->now_, e))
 		goto fail;
 	tell_warnings(conf, s->now_->conf);
 	banner(s);
-	if (open_store(s, e) || leaf_renew(s, s->now_, e) || open_listener(s, e) || write_port(s, e))
+	if (open_store(s, e) || leaf_renew(s, s->now_, e) || open_listener(s, e) || front_open_sides(s, e) ||
+	    write_port(s, e))
 		goto fail;
 	log_line(LOG_INFO_, "Serving HTTPS on %s (port %d) ...", s->now_->conf->address, server_port(s));
+	front_announce(s);
 	notify_sendf("READY=1\nSTATUS=Serving HTTPS on port %d", server_port(s));
 	*ret = s;
 	return ST_OK;
@@ -152,6 +145,7 @@ static void tell_kept(const struct caconf *old, const struct caconf *new)
 {
 	if (!same_limits(&old->limits, &new->limits))
 		log_line(LOG_WARN, "limits: changed in the configuration; the old ones hold until a restart");
+	front_tell_kept(old, new);
 	if (old->threads != new->threads)
 		log_line(LOG_WARN, "threads: changed in the configuration; the old number holds until a restart");
 }
@@ -178,15 +172,14 @@ enum status server_reload(struct server *s, struct error *e)
 
 int server_port(const struct server *s)
 {
-	return listener_port(s->listener);
+	return listener_port(s->fronts[FRONT_CA].listener);
 }
 
 void server_stop(struct server *s)
 {
 	if (!s)
 		return;
-	if (s->listener)
-		listener_stop(s->listener);
+	front_close(s);
 	if (s->store)
 		store_close(s->store);
 	SSL_CTX_free(s->tls_);
@@ -244,7 +237,7 @@ static void watchdog_feed(struct watchdog *w, struct server *s)
 	if (!w->every_ns || now.ns < w->due.ns)
 		return;
 	w->due.ns = now.ns + w->every_ns;
-	if (listener_alive(s->listener))
+	if (listener_alive(s->fronts[FRONT_CA].listener))
 		notify_send("WATCHDOG=1");
 	else
 		log_line(LOG_ERROR, "a thread that serves connections has not answered for %lld s",

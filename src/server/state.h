@@ -24,10 +24,18 @@ MUST_USE enum status snapshot_new(struct caconf *taken_conf, struct authority *t
 struct snapshot *snapshot_ref(struct snapshot *s);
 void snapshot_unref(struct snapshot *s);
 
+/* Which resources an address has (front.c). The listener's handler gets it as its context. */
+enum front_id { FRONT_CA, FRONT_METRICS, FRONT_COUNT };
+struct front {
+	struct server *server;
+	const struct route *routes;
+	struct listener *listener; /* NULL where it is closed */
+};
+
 struct server {
 	struct server_conf conf;
 	struct store *store;
-	struct listener *listener;
+	struct front fronts[FRONT_COUNT];
 	struct snapshot *now_;     /* guarded by lock: use server_snapshot() */
 	SSL_CTX *tls_;             /* guarded by lock */
 	pthread_mutex_t lock;
@@ -44,6 +52,15 @@ MUST_USE enum status leaf_renew(struct server *s, struct snapshot *snap, struct 
  * now. Never sooner than in a minute. chance: 64 random bits. */
 struct wall leaf_next(const struct cert_facts *f, struct wall now, bool renewed, uint64_t chance);
 bool leaf_is_due(const struct cert_facts *f, struct wall due, struct wall now);
+
+void front_init(struct server *s);
+/* Opens what the configuration names beside HTTPS. */
+MUST_USE enum status front_open_sides(struct server *s, struct error *e);
+void front_announce(const struct server *s);
+/* Stops all listeners, HTTPS first. */
+void front_close(struct server *s);
+/* Warns of addresses that a reload cannot change. */
+void front_tell_kept(const struct caconf *old, const struct caconf *new);
 
 /* One request on its way (exchange.c). Owned by the request; the store's callback and the access log use it. */
 struct exchange {
@@ -82,8 +99,11 @@ void exchange_submit(struct exchange *x, struct change *taken, int status);
 /* The token was good, the request is refused: records the token as used, then refuses by x->verdict. */
 void exchange_burn(struct exchange *x, const char *token_id, struct wall token_exp);
 
-/* Writes the access record (listener's done callback). */
-void exchange_log(void *ctx, struct request *r, int status, size_t body_bytes);
+/* Writes the access record (listener's done callback; ctx: the front). */
+void exchange_log(void *front, struct request *r, int status, size_t body_bytes);
+/* The listener's refused callback: a client whose certificate expired, say, never gets as far as a request, and this is
+ * all that its operator finds here. */
+void exchange_log_refused(void *front, const char *remote, const char *why);
 
 /* Body helpers (body.c). A JSON string with Go's escapes; PEM of a certificate as a JSON string. */
 void body_add_text(struct buf *out, struct slice s);
@@ -111,9 +131,19 @@ void resource_renew(struct exchange *x, const char *arg);
 void resource_rekey(struct exchange *x, const char *arg);
 void resource_revoke(struct exchange *x, const char *arg);
 void resource_revoke_line(struct exchange *x, const char *arg);
+void resource_metrics(struct exchange *x, const char *arg);
+
+/* A front's resources; a list ends with path NULL. */
+enum { ROUTE_GET = 1 /* and HEAD */, ROUTE_POST = 2 };
+struct route {
+	unsigned method;
+	const char *path; /* '*' stands for one non-empty segment, handed to the resource */
+	void (*run)(struct exchange *x, const char *arg);
+};
+extern const struct route routes_ca[], routes_metrics[];
 
 /* The listener's handler: finds the resource and starts the exchange. */
-void router_handle(void *server, struct request *r);
+void router_handle(void *front, struct request *r);
 
 /* Answer to sign, renew and rekey (spec/server.md §1.1) for the leaf in x->issued. */
 void sign_answer(struct exchange *x);

@@ -142,7 +142,7 @@ static void every_setting_is_taken(void **state)
 		sample_set(file, rows[i][0], rows[i][1]);
 	assert_ok(jsonio_format(file, &text, &e));
 	assert_ok(caconf_parse(buf_slice(&text), "ca.json", &c, &e));
-	assert_int_equal(c->warnings_n, 1); /* metricsAddress */
+	assert_int_equal(c->warnings_n, 0);
 	assert_string_equal(c->roots[0], "r");
 	assert_int_equal(c->federated_n, 2);
 	assert_string_equal(c->federated[1], "f2");
@@ -466,7 +466,6 @@ static const struct unserved_row {
 	{ "crl.cacheDuration", "\"24h\"", CKEY_INERT, NULL },
 	{ "crl.renewPeriod", "\"16h\"", CKEY_INERT, NULL },
 	{ "crl.idpURL", "\"https://x\"", CKEY_INERT, NULL },
-	{ "metricsAddress", "\":9090\"", CKEY_WARN, "metricsAddress: ignored: metrics are not built yet" },
 	SSH_CLAIMS("authority.provisioners[].claims"),
 	{ "authority.provisioners[].options.x509.template", "\"{}\"", CKEY_DISABLE,
 	  "options.x509.template: templates are not built yet" },
@@ -614,14 +613,45 @@ static void off_is_off(void **state)
 			struct error e = ERROR_INIT;
 			AUTO(buf_done) struct buf text = BUF_INIT(1 << 20);
 			AUTO(caconf_free_p) struct caconf *c = NULL;
-			if (!strcmp(unserved[i].schema, "insecureAddress") ||
-			    !strcmp(unserved[i].schema, "metricsAddress"))
-				continue; /* their type is checked */
+			if (!strcmp(unserved[i].schema, "insecureAddress"))
+				continue; /* its type is checked */
 			sample_text(at_first(unserved[i].schema, path), off[k], &text);
 			assert_ok(caconf_parse(buf_slice(&text), "ca.json", &c, &e));
 			assert_int_equal(c->warnings_n, 0);
 			assert_null(c->provs[0].disabled);
 		}
+	}
+}
+
+/* Aggregates only, but whoever listens in reads them. */
+static void metrics_in_the_open_are_warned_about(void **state)
+{
+	static const struct {
+		const char *address;
+		bool warned;
+	} rows[] = {
+		{ "\"127.0.0.1:9090\"", false },
+		{ "\"127.3.4.5:9090\"", false },
+		{ "\"localhost:9090\"", false },
+		{ "\"[::1]:9090\"", false },
+		{ "\"\"", false },
+		{ "\":9090\"", true },
+		{ "\"0.0.0.0:9090\"", true },
+		{ "\"[::]:9090\"", true },
+		{ "\"localhost.example:9090\"", true },
+		{ "\"10.127.0.1:9090\"", true },
+		{ "\"127.example:9090\"", true },
+	};
+	(void)state;
+	for (size_t i = 0; i < COUNT_OF(rows); i++) {
+		struct error e = ERROR_INIT;
+		AUTO(buf_done) struct buf text = BUF_INIT(1 << 20);
+		AUTO(caconf_free_p) struct caconf *c = NULL;
+		sample_text("metricsAddress", rows[i].address, &text);
+		assert_ok(caconf_parse(buf_slice(&text), "ca.json", &c, &e));
+		assert_int_equal(c->warnings_n, rows[i].warned);
+		if (rows[i].warned)
+			assert_non_null(strstr(c->warnings[0], "is not a loopback address"));
 	}
 }
 
@@ -1020,6 +1050,7 @@ int main(void)
 		cmocka_unit_test(what_is_not_served_fails_closed_or_is_told),
 		cmocka_unit_test(every_unserved_key_of_the_schema_is_tested),
 		cmocka_unit_test(off_is_off),
+		cmocka_unit_test(metrics_in_the_open_are_warned_about),
 		cmocka_unit_test(unknown_keys_are_judged_by_their_place),
 		cmocka_unit_test(a_hostile_key_does_not_reach_the_terminal),
 		cmocka_unit_test(other_kinds_are_listed_and_disabled),

@@ -1,0 +1,88 @@
+/* The ways into the server: which address has which resources, and what bounds its clients. HTTPS has the threads; each
+ * other way is a listener of its own with one thread, so that a crowd there takes nothing from those who renew. */
+#include "server/state.h"
+
+/* Tools of the operator, a handful of them, with small requests. */
+#define SIDE_LIMITS                                                                                                    \
+	((struct listener_limits){ .body_bytes = 64 << 10,                                                             \
+	                           .header_bytes = 8 << 10,                                                            \
+	                           .connections = 64,                                                                  \
+	                           .header_ms = 5000,                                                                  \
+	                           .request_ms = 10000,                                                                \
+	                           .idle_ms = 60000,                                                                   \
+	                           .drain_ms = 2000 })
+
+static const char *metrics_address(const struct caconf *c)
+{
+	return c->metrics_address && *c->metrics_address ? c->metrics_address : NULL;
+}
+
+/* All but HTTPS, which is always there. */
+static const struct side {
+	const char *what;                               /* "Serving WHAT on ..." */
+	const char *key;                                /* of ca.json */
+	const char *(*address)(const struct caconf *c); /* host:port of plain HTTP; NULL: closed */
+	const struct route *routes;
+} sides[FRONT_COUNT] = {
+	[FRONT_METRICS] = { "metrics over plain HTTP", "metricsAddress", metrics_address, routes_metrics },
+};
+
+void front_init(struct server *s)
+{
+	for (size_t i = 0; i < FRONT_COUNT; i++)
+		s->fronts[i] = (struct front){ .server = s, .routes = i == FRONT_CA ? routes_ca : sides[i].routes };
+}
+
+static enum status open_side(struct front *f, const struct side *side, struct error *e)
+{
+	struct listener_conf conf = {
+		.address = side->address(f->server->now_->conf),
+		.threads = 1,
+		.limits = SIDE_LIMITS,
+		.clock = f->server->conf.clock,
+		.handler = router_handle,
+		.done = exchange_log,
+		.refused = exchange_log_refused,
+		.ctx = f,
+	};
+	if (!conf.address)
+		return ST_OK;
+	return listener_start(&conf, &f->listener, e) ? error_wrap(e, "%s", side->key) : ST_OK;
+}
+
+enum status front_open_sides(struct server *s, struct error *e)
+{
+	for (size_t i = FRONT_CA + 1; i < FRONT_COUNT; i++)
+		if (open_side(&s->fronts[i], &sides[i], e))
+			return e->status;
+	return ST_OK;
+}
+
+void front_announce(const struct server *s)
+{
+	for (size_t i = FRONT_CA + 1; i < FRONT_COUNT; i++)
+		if (s->fronts[i].listener)
+			log_line(LOG_INFO_, "Serving %s on %s (port %d) ...", sides[i].what,
+			         sides[i].address(s->now_->conf), listener_port(s->fronts[i].listener));
+}
+
+void front_close(struct server *s)
+{
+	for (size_t i = 0; i < FRONT_COUNT; i++) {
+		listener_stop(s->fronts[i].listener);
+		s->fronts[i].listener = NULL;
+	}
+}
+
+static bool same_text(const char *a, const char *b)
+{
+	return a && b ? !strcmp(a, b) : a == b;
+}
+
+void front_tell_kept(const struct caconf *old, const struct caconf *new)
+{
+	for (size_t i = FRONT_CA + 1; i < FRONT_COUNT; i++)
+		if (!same_text(sides[i].address(old), sides[i].address(new)))
+			log_line(LOG_WARN, "%s: changed in the configuration; the old one holds until a restart",
+			         sides[i].key);
+}
