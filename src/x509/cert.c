@@ -5,6 +5,7 @@
 #include "crypto/pem.h"
 #include "x509/auto.h"
 #include "x509/name.h"
+#include "x509/spki.h"
 
 #include <stdatomic.h>
 #include <stdlib.h>
@@ -224,10 +225,12 @@ static enum status read_tail(struct cert *c, int version, struct slice rest, str
 static enum status read_tbs(struct cert *c, struct slice rest, struct error *e)
 {
 	int version; /* from 0 */
+	struct spki key;
 	struct slice alg = SLICE_NONE;
 	if (read_version(&rest, &version, e) || read_serial(c, &rest, e) || take_sequence(&rest, &alg, e) ||
 	    take_sequence(&rest, &c->f.issuer, e) || read_validity(c, &rest, e) ||
-	    take_sequence(&rest, &c->f.subject, e) || take_sequence(&rest, &c->f.spki, e))
+	    take_sequence(&rest, &c->f.subject, e) || take_sequence(&rest, &c->f.spki, e) ||
+	    spki_read(c->f.spki, &key, e))
 		return e->status;
 	/* RFC 5280 §4.1.1.2: "This field MUST contain the same algorithm identifier as the signature field" */
 	if (!slice_eq(alg, c->f.signature_alg))

@@ -10,6 +10,7 @@
 #include "x509/auto.h"
 #include "x509/ext.h"
 #include "x509/name.h"
+#include "x509/spki.h"
 
 #include <stdlib.h>
 
@@ -71,9 +72,10 @@ static enum status read_attributes(struct csr *c, struct slice rest, struct erro
 static enum status read_info(struct csr *c, struct slice rest, struct error *e)
 {
 	struct der d, subject, spki;
+	struct spki key;
 	AUTO(buf_done) struct buf name = BUF_INIT(3 * CSR_MAX);
 	if (der_expect(&rest, DER_INTEGER, &d, e) || der_expect(&rest, DER_SEQUENCE, &subject, e) ||
-	    der_expect(&rest, DER_SEQUENCE, &spki, e))
+	    der_expect(&rest, DER_SEQUENCE, &spki, e) || spki_read(spki.whole, &key, e))
 		return e->status;
 	buf_add_slice(&c->subject, subject.whole);
 	buf_add_slice(&c->spki, spki.whole);

@@ -206,7 +206,8 @@ enum status der_read_time(const struct der *d, struct wall *ret, struct error *e
 	/* RFC 5280 §4.1.2.5.1: "Where YY is greater than or equal to 50, the year SHALL be interpreted as 19YY" */
 	if (year_n == 2)
 		c.year += c.year >= 50 ? 1900 : 2000;
-	if (!wall_of_civil(&c, ret))
+	/* No leap seconds: nobody writes them, OpenSSL and Go refuse them, and an instant has one encoding. */
+	if (c.second == 60 || !wall_of_civil(&c, ret))
 		return bad(e, "time");
 	return ST_OK;
 }

@@ -1,6 +1,7 @@
 #include "x509/ext.h"
 
 #include "crypto/digest.h"
+#include "x509/spki.h"
 
 /* spec/server.md §3.5 */
 static const char *const provisioner_types[] = {
@@ -70,16 +71,8 @@ void ext_add_basic_constraints(struct buf *out, bool is_ca, int path_len)
 
 enum status ext_key_id(struct slice spki, uint8_t out[KEY_ID_BYTES], struct error *e)
 {
-	struct der d;
-	struct slice bits;
-	unsigned unused;
-	if (der_only(spki, DER_SEQUENCE, &d, e))
-		return error_wrap(e, "public key");
-	struct slice rest = d.body;
-	if (der_expect(&rest, DER_SEQUENCE, &d, e) || der_expect(&rest, DER_BIT_STRING, &d, e) || der_end(rest, e) ||
-	    der_read_bits(d.body, &bits, &unused, e))
-		return der_broken(e, "public key");
-	return digest_sha1(bits, out, e);
+	struct spki key;
+	return spki_read(spki, &key, e) ? e->status : digest_sha1(key.bits, out, e);
 }
 
 enum status ext_add_subject_key_id(struct buf *out, struct slice spki, struct error *e)

@@ -177,7 +177,7 @@ static void add_rsa(struct json *j, const struct key_parts *p)
 	open_value(j, "rsa_public_key", '{');
 	if (exponent && exponent <= INT64_MAX)
 		add_number(j, "exponent", (int64_t)exponent);
-	add_base64(j, "modulus", p->n);
+	add_base64(j, "modulus", p->spki.n);
 	add_number(j, "length", p->facts.bits);
 	close_value(j, '}');
 }
@@ -191,17 +191,17 @@ static enum status add_key(struct json *j, const EVP_PKEY *key, struct slice spk
 	open_value(j, "key_algorithm", '{');
 	add_cstr(j, "name", p.algorithm);
 	close_value(j, '}');
-	if (p.x.n) {
+	if (p.spki.x.n) {
 		open_value(j, "ecdsa_public_key", '{');
 		add_cstr(j, "curve", p.facts.curve);
 		add_number(j, "length", p.facts.bits);
-		add_base64(j, "x", p.x);
-		add_base64(j, "y", p.y);
+		add_base64(j, "x", p.spki.x);
+		add_base64(j, "y", p.spki.y);
 		close_value(j, '}');
-	} else if (p.n.n) {
+	} else if (p.spki.n.n) {
 		add_rsa(j, &p);
 	} else {
-		add_base64(j, "public_key", p.bits);
+		add_base64(j, "public_key", p.spki.bits);
 	}
 	if (add_sha256(j, "fingerprint_sha256", spki, e))
 		return e->status;

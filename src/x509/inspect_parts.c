@@ -42,55 +42,12 @@ const struct key_usage_name *ext_key_usage_name(const char *oid)
 	return NULL;
 }
 
-static struct slice without_zeros(struct slice s)
-{
-	while (s.n && !s.p[0])
-		s.p++, s.n--;
-	return s;
-}
-
-/* RFC 5480 §2.2: 04 || X || Y */
-static void read_point(struct key_parts *p)
-{
-	if (p->bits.n < 3 || p->bits.p[0] != 4 || p->bits.n % 2 == 0)
-		return;
-	size_t half = p->bits.n / 2;
-	p->x = slice_of(p->bits.p + 1, half);
-	p->y = slice_of(p->bits.p + 1 + half, half);
-}
-
-/* RFC 8017 A.1.1: SEQUENCE { modulus INTEGER, publicExponent INTEGER } */
-static enum status read_rsa(struct key_parts *p, struct error *e)
-{
-	struct der d;
-	if (der_only(p->bits, DER_SEQUENCE, &d, e))
-		return e->status;
-	struct slice rest = d.body;
-	if (der_expect(&rest, DER_INTEGER, &d, e))
-		return e->status;
-	p->n = without_zeros(d.body);
-	if (der_expect(&rest, DER_INTEGER, &d, e))
-		return e->status;
-	p->exponent = without_zeros(d.body);
-	return ST_OK;
-}
-
 enum status key_parts_read(const EVP_PKEY *key, struct slice spki, struct key_parts *ret, struct error *e)
 {
 	struct key_parts p = { .facts = key_facts_of(key) };
-	struct der d;
-	unsigned unused;
+	if (spki_read(spki, &p.spki, e))
+		return e->status;
 	snprintf(p.algorithm, sizeof p.algorithm, "%.*s", (int)strcspn(p.facts.label, " "), p.facts.label);
-	if (der_only(spki, DER_SEQUENCE, &d, e))
-		return der_broken(e, "public key");
-	struct slice rest = d.body;
-	if (der_expect(&rest, DER_SEQUENCE, &d, e) || der_expect(&rest, DER_BIT_STRING, &d, e) ||
-	    der_read_bits(d.body, &p.bits, &unused, e))
-		return der_broken(e, "public key");
-	if (p.facts.kind == KEY_EC)
-		read_point(&p);
-	if (p.facts.kind == KEY_RSA && read_rsa(&p, e))
-		return der_broken(e, "public key");
 	*ret = p;
 	return ST_OK;
 }
@@ -98,9 +55,9 @@ enum status key_parts_read(const EVP_PKEY *key, struct slice spki, struct key_pa
 uint64_t key_parts_exponent(const struct key_parts *p)
 {
 	uint64_t v = 0;
-	for (size_t i = 0; i < p->exponent.n; i++)
-		v = v << 8 | p->exponent.p[i];
-	return p->exponent.n <= 8 ? v : 0;
+	for (size_t i = 0; i < p->spki.exponent.n; i++)
+		v = v << 8 | p->spki.exponent.p[i];
+	return p->spki.exponent.n <= 8 ? v : 0;
 }
 
 bool inspect_self_signed(const struct cert *c)

@@ -2,6 +2,7 @@
 #pragma once
 #include "crypto/keys.h"
 #include "x509/inspect.h"
+#include "x509/spki.h"
 
 /* Bits of key usage in order: "Digital Signature", "digital_signature". */
 enum { KEY_USAGES = 9 };
@@ -19,10 +20,8 @@ extern const enum san_type san_shown_order[SAN_KINDS];
 /* A public key in pieces, spans of the SubjectPublicKeyInfo. */
 struct key_parts {
 	struct key_facts facts;
-	char algorithm[32];       /* "ECDSA" */
-	struct slice bits;        /* the whole bit string */
-	struct slice x, y;        /* EC, uncompressed point; else empty */
-	struct slice n, exponent; /* RSA, without leading zeros; else empty */
+	char algorithm[32]; /* "ECDSA" */
+	struct spki spki;
 };
 MUST_USE enum status key_parts_read(const EVP_PKEY *key, struct slice spki, struct key_parts *ret, struct error *e);
 

@@ -309,22 +309,22 @@ static enum status add_key(struct buf *out, const EVP_PKEY *key, struct slice sp
 	struct key_parts p;
 	if (key_parts_read(key, spki, &p, e))
 		return e->status;
-	int bits = p.facts.kind == KEY_OKP ? (int)p.bits.n : p.facts.bits; /* the peer counts Ed25519 in bytes */
+	int bits = p.facts.kind == KEY_OKP ? (int)p.spki.bits.n : p.facts.bits; /* the peer counts Ed25519 in bytes */
 	buf_addf(out, "%8sSubject Public Key Info:\n%12sPublic Key Algorithm: %s\n%16sPublic-Key: (%d bit)\n", "", "",
 	         p.algorithm, "", bits);
-	if (p.x.n) {
-		add_big(out, "X", p.x);
-		add_big(out, "Y", p.y);
+	if (p.spki.x.n) {
+		add_big(out, "X", p.spki.x);
+		add_big(out, "Y", p.spki.y);
 		buf_addf(out, "%16sCurve: %s\n", "", p.facts.curve);
-	} else if (p.n.n) {
-		add_big(out, "Modulus", p.n);
+	} else if (p.spki.n.n) {
+		add_big(out, "Modulus", p.spki.n);
 		uint64_t exponent = key_parts_exponent(&p);
 		if (exponent)
 			buf_addf(out, "%16sExponent: %" PRIu64 " (0x%" PRIx64 ")\n", "", exponent, exponent);
 		else
-			add_big(out, "Exponent", p.exponent);
+			add_big(out, "Exponent", p.spki.exponent);
 	} else {
-		add_lines(out, p.bits, KEY_LINE, 20);
+		add_lines(out, p.spki.bits, KEY_LINE, 20);
 	}
 	return ST_OK;
 }

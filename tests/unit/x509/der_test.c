@@ -234,6 +234,7 @@ static void times(void **state)
 		{ DER_UTC_TIME, "2611231051Z" }, /* no seconds */
 		{ DER_UTC_TIME, "261123105157+0100" },
 		{ DER_UTC_TIME, "261123105157" },
+		{ DER_UTC_TIME, "261123105160Z" }, /* a leap second */
 		{ DER_UTC_TIME, "261323105157Z" },
 		{ DER_UTC_TIME, "260230105157Z" },
 		{ DER_UTC_TIME, "26112310515 Z" },
