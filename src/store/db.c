@@ -11,6 +11,10 @@
 	"SELECT l.id, l.closed_at IS NOT NULL FROM lines l WHERE l.id ="                                               \
 	" coalesce((SELECT line FROM certs WHERE serial = ?1), (SELECT id FROM lines WHERE serial = ?1))"
 
+#define INVENTORY_COLUMNS                                                                                              \
+	"SELECT id, not_after, serial, parent, subject, sans, provisioner_name, key_fp, not_before, generation,"       \
+	" created, line FROM certs"
+
 const struct sql_text sql_texts[SQL_COUNT] = {
 	[SQL_BEGIN] = { "BEGIN IMMEDIATE" },
 	[SQL_COMMIT] = { "COMMIT" },
@@ -120,6 +124,21 @@ const struct sql_text sql_texts[SQL_COUNT] = {
 	[SQL_PRUNE_LINE] = { "DELETE FROM lines WHERE id = ?1 AND NOT EXISTS (SELECT 1 FROM certs WHERE line = ?1)" },
 	[SQL_STATS] = { "SELECT (SELECT count(*) FROM certs), (SELECT count(*) FROM revocations),"
 	                " (SELECT count(*) FROM tokens)" },
+
+	/* Pages: ?1 an end, ?2 a row or the last end, ?3 how many, ?4 the line. The columns stand in inventory.c. */
+	[SQL_INVENTORY_SAME] = { INVENTORY_COLUMNS " WHERE not_after = ?1 AND id > ?2 ORDER BY id LIMIT ?3" },
+	[SQL_INVENTORY_LATER] = { INVENTORY_COLUMNS " WHERE not_after > ?1 AND not_after < ?2 ORDER BY not_after, id"
+	                                            " LIMIT ?3" },
+	[SQL_INVENTORY_LINE_SAME] = { INVENTORY_COLUMNS " WHERE line = ?4 AND not_after = ?1 AND id > ?2 ORDER BY id"
+	                                                " LIMIT ?3" },
+	[SQL_INVENTORY_LINE_LATER] = { INVENTORY_COLUMNS " WHERE line = ?4 AND not_after > ?1 AND not_after < ?2"
+	                                                 " ORDER BY not_after, id LIMIT ?3" },
+	/* Of certificate ?1 in line ?2, which ends at ?3. What was renewed from it is looked for as in SQL_CHILD. */
+	[SQL_INVENTORY_STATE] = { "SELECT l.serial, l.closed_at IS NOT NULL, r.serial IS NOT NULL, r.revoked_at,"
+	                          " r.reason_code, EXISTS (SELECT 1 FROM (SELECT parent FROM certs"
+	                          " WHERE line = ?2 AND not_after >= ?3 ORDER BY not_after, id LIMIT ?4) near"
+	                          " WHERE near.parent = ?1)"
+	                          " FROM lines l LEFT JOIN revocations r ON r.serial = ?1 WHERE l.id = ?2" },
 };
 
 enum status db_new(const struct db_where *where, enum db_role role, struct db **ret, struct error *e)
