@@ -3,6 +3,7 @@
 #include "base/buf.h"
 #include "os/clock.h"
 #include "os/file.h"
+#include "os/log.h"
 
 #include <unistd.h>
 
@@ -28,12 +29,14 @@ static void dated_line(void *ctx, enum voice_level level, const char *text)
 	time_t now = (time_t)clock_wall(&clock_system).s;
 	struct tm tm = { 0 };
 	char date[32] = "";
+	int fd = level == VOICE_ERROR ? STDERR_FILENO : STDOUT_FILENO;
 	(void)ctx;
 	if (localtime_r(&now, &tm))
 		strftime(date, sizeof date, "%Y/%m/%d %H:%M:%S", &tm);
+	if (log_is_journal(fd))
+		buf_adds(&line, level == VOICE_ERROR ? "<3>" : "<6>");
 	buf_addf(&line, "%s: %s %s\n", level == VOICE_ERROR ? "ERROR" : "INFO", date, text);
-	st_ignore(fd_write_all(level == VOICE_ERROR ? STDERR_FILENO : STDOUT_FILENO, buf_slice(&line), "log", &e),
-	          "there is no other place to tell");
+	st_ignore(fd_write_all(fd, buf_slice(&line), "log", &e), "there is no other place to tell");
 }
 
 const struct voice voice_daemon = { .line = dated_line };

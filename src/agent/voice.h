@@ -13,5 +13,5 @@ struct voice {
 void voice_say(const struct voice *v, enum voice_level level, const char *fmt, ...) PRINTF_LIKE(3, 4);
 
 /* "INFO: 2026/11/23 10:44:42 text" on stdout, "ERROR: ..." on stderr, local time, one write(2) each
- * (spec/client.md §6.4). */
+ * (spec/client.md §6.4). A stream that is the journal's gets the priority in front, "<3>" or "<6>". */
 extern const struct voice voice_daemon;

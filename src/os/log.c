@@ -31,7 +31,7 @@ static const struct {
 };
 
 /* systemd.exec(5): JOURNAL_STREAM holds "device:inode" of the stream it gave us; a redirected one is not it. */
-static bool is_journal(int fd)
+bool log_is_journal(int fd)
 {
 	const char *want = getenv("JOURNAL_STREAM");
 	struct stat st;
@@ -46,7 +46,7 @@ void log_setup(enum log_format format, int fd)
 {
 	atomic_store(&sink.format, (int)format);
 	atomic_store(&sink.fd, fd);
-	atomic_store(&sink.prefix, is_journal(fd));
+	atomic_store(&sink.prefix, log_is_journal(fd));
 }
 
 static void add_escape(struct buf *out, uint32_t c, bool json)
@@ -133,7 +133,7 @@ static void add_field(struct buf *out, const struct log_field *f, bool json)
 }
 
 void log_format_record(struct buf *out, enum log_format format, struct wall t, int64_t ns, enum log_level level,
-		       const char *message, const struct log_field *fields, size_t n)
+                       const char *message, const struct log_field *fields, size_t n)
 {
 	bool json = format == LOG_JSON;
 	char day[WALL_TEXT], when[WALL_TEXT + 16];

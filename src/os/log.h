@@ -10,6 +10,10 @@ enum log_format { LOG_TEXT, LOG_JSON };
 
 void log_setup(enum log_format format, int fd);
 
+/* Is this descriptor the stream to the journal that the service manager gave us? Lines on it may begin with "<N>"
+ * (sd-daemon(3)). */
+bool log_is_journal(int fd);
+
 struct log_field {
 	const char *name;
 	enum { LOG_STR, LOG_INT, LOG_BOOL } type;
@@ -24,10 +28,10 @@ struct log_field {
 void log_event(enum log_level level, const char *message, const struct log_field *fields, size_t n);
 #define LOG_EVENT(level, message, ...)                                                                                 \
 	log_event(level, message, (const struct log_field[]){ __VA_ARGS__ },                                           \
-		  COUNT_OF(((const struct log_field[]){ __VA_ARGS__ })))
+	          COUNT_OF(((const struct log_field[]){ __VA_ARGS__ })))
 /* The same without fields. */
 void log_line(enum log_level level, const char *fmt, ...) PRINTF_LIKE(2, 3);
 
 /* The pure part: one record's bytes, newline included. */
 void log_format_record(struct buf *out, enum log_format format, struct wall t, int64_t ns, enum log_level level,
-		       const char *message, const struct log_field *fields, size_t n);
+                       const char *message, const struct log_field *fields, size_t n);
