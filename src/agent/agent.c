@@ -26,6 +26,7 @@ struct agent_pair {
 	char serial[SERIAL_TEXT]; /* of the certificate seen last */
 	char trouble[256];        /* that was told last, so that it is not told each minute */
 	enum clock_doubt doubt;   /* told last */
+	bool skewed;              /* told: the CA's clock shows another time */
 	bool forced;              /* a SIGHUP that is not served yet: somebody else had the pair */
 	bool ailing;              /* unreadable, failing, or something is owed */
 };
@@ -191,10 +192,22 @@ static void say_first(struct agent *a, struct agent_pair *p, const struct plan *
 	p->started = true;
 }
 
-static bool renew(struct agent *a, struct turn *t)
+static void say_skew(struct agent *a, struct agent_pair *p, const struct turn *t)
+{
+	AUTO(buf_done) struct buf words = BUF_INIT(1024);
+	bool skewed = t->ca_date.s && plan_skew_words(t->asked, t->ca_date, PLAN_CLOCK_SLACK_S, &words);
+	if (skewed && !p->skewed)
+		voice_say(a->voice, VOICE_ERROR, "%s", buf_cstr(&words));
+	if (t->ca_date.s)
+		p->skewed = skewed;
+}
+
+static bool renew(struct agent *a, struct agent_pair *p, struct turn *t)
 {
 	struct error e = ERROR_INIT;
-	if (!turn_renew(t, &e))
+	enum status st = turn_renew(t, &e);
+	say_skew(a, p, t);
+	if (!st)
 		return true;
 	bool news = turn_failed(t, &e);
 	voice_say(a->voice, VOICE_ERROR, "error %s certificate: %s", t->conf->rekey ? "rekeying" : "renewing", e.text);
@@ -238,7 +251,7 @@ static void say_adopted(struct agent *a, struct agent_pair *p, const char *name,
 static void attempt(struct agent *a, struct agent_pair *p, struct turn *t, struct plan *plan)
 {
 	char in[DURATION_TEXT];
-	bool renewed = renew(a, t);
+	bool renewed = renew(a, p, t);
 	struct plan_now now = pair_now(p->conf);
 	plan_next(&p->conf->rule, &t->cert, &now, &t->record, plan);
 	plan->changed = true;

@@ -84,8 +84,8 @@ static enum status load_fitting_key(struct turn *t, const char *crt_path, struct
 	                 crt_path);
 }
 
-/* The out file is an output first: where its key is not at hand (a rekey with --private-key wrote it, say), the pair that
- * was named is the one to go by. */
+/* The out file is an output first: where its key is not at hand (a rekey with --private-key wrote it, say), the pair
+ * that was named is the one to go by. */
 static enum status load_pair(struct turn *t, struct error *e)
 {
 	const struct pair_conf *c = t->conf;
@@ -142,7 +142,7 @@ static enum status open_files(struct turn *t, bool wait, struct error *e)
 	const struct pair_conf *c = t->conf;
 	struct outputs o;
 	enum status found = recordfile_find(c->crt, c->state_dir, &t->file, e);
-	t->record_usable = !found && (c->remember || could_owe(c) || t->file.exists);
+	t->record_usable = !found && (c->remember || c->remember_failures || could_owe(c) || t->file.exists);
 	outputs_plan(c, NULL, &o); /* the record comes last, when it is known to be ours */
 	if (t->record_usable) {
 		struct record ignored;
@@ -286,6 +286,8 @@ static enum status ask_at(struct turn *t, const struct outputs *o, struct ca *ca
 	}
 	if (!st)
 		st = rung == LADDER_TOKEN ? ask_by_token(t, ca, &g.chain, e) : ask_by_mtls(t, ca, g.key, &g.chain, e);
+	t->ca_date = ca->answer.date;
+	t->asked = clock_wall(&clock_system);
 	if (st)
 		return st;
 	*ret = g;
@@ -368,11 +370,12 @@ static enum status keep(struct turn *t, const struct outputs *o, const struct ga
 	struct plan_now now = pair_now(c);
 	bool rekeyed = g->key != t->key;
 	plan_renewed(&r, &cert, &now);
-	if (could_owe(c)) {
-		struct owed_hooks hooks = deploy_hooks(c->deploy);
-		owed_raise(&r, &hooks, rekeyed ? OWED_REKEYED : OWED_RENEWED, &cert, now.wall);
-	}
-	if (outputs_stage(o, t->tx, c, &g->chain, g->key, e) || outputs_stage_record(o, t->tx, &r, e) ||
+	bool worth = c->remember || could_owe(c) || t->file.exists;
+	struct owed_hooks hooks = { 0 };
+	if (c->deploy)
+		hooks = deploy_hooks(c->deploy);
+	owed_raise(&r, &hooks, rekeyed ? OWED_REKEYED : OWED_RENEWED, &cert, now.wall);
+	if (outputs_stage(o, t->tx, c, &g->chain, g->key, e) || (worth && outputs_stage_record(o, t->tx, &r, e)) ||
 	    filetx_commit(t->tx, e))
 		return e->status;
 	t->record = r;

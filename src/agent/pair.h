@@ -40,6 +40,7 @@ struct pair_conf {
 	const struct password_source *password; /* of the key */
 	const char *state_dir;                  /* may be NULL */
 	bool remember;                          /* keep a record even where no hook could be owed */
+	bool remember_failures;                 /* the same, once an attempt has failed */
 	const struct deploy *deploy;
 	struct wall built; /* no true clock is before that; 0: not known */
 	/* A CA with its roots as they stand now; called for each attempt. */
@@ -83,8 +84,9 @@ struct turn {
 	bool record_usable; /* file is ours to write */
 	struct wall now;
 	struct pair_attempt attempt;
-	struct hook_end hook_end;  /* of the first command that failed in turn_deploy */
-	struct error deploy_error; /* the first one's */
+	struct wall ca_date, asked; /* the CA's clock when it answered last, and ours then; 0: not known */
+	struct hook_end hook_end;   /* of the first command that failed in turn_deploy */
+	struct error deploy_error;  /* the first one's */
 	size_t failed_hooks;
 };
 
@@ -100,8 +102,8 @@ MUST_USE enum status turn_renew(struct turn *t, struct error *e);
 /* Writes a failed attempt down; failure hooks are owed where it is news. Returns whether it is. */
 bool turn_failed(struct turn *t, const struct error *why);
 
-/* Runs what is owed and due; hurry: due or not. ST_OK: nothing that was tried failed. Otherwise t->deploy_error, t->hook_end and
- * t->failed_hooks tell; each failure has been told. */
+/* Runs what is owed and due; hurry: due or not. ST_OK: nothing that was tried failed. Otherwise t->deploy_error,
+ * t->hook_end and t->failed_hooks tell; each failure has been told. */
 MUST_USE enum status turn_deploy(struct turn *t, bool hurry, struct error *e);
 
 /* Stores t->record where it can be. Failure is told, not returned: the pair on disk is what counts. */

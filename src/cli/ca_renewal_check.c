@@ -37,16 +37,28 @@ static void check_dates(struct report *p, const struct turn *t)
 	add(p, "certificate and key", !over, text);
 }
 
-static void check_clock(struct report *p, const struct turn *t)
+/* What the clock is held against: the certificate, the day this program was made, and the CA's answer. A clock that is
+ * wrong may be why the CA is not trusted; then its Date, which anybody could send, is told all the same. */
+static void check_clock(struct report *p, const struct turn *t, struct ca *ca)
 {
 	AUTO(buf_done) struct buf words = BUF_INIT(1024);
+	struct error ignored = ERROR_INIT;
+	struct wall date = ca->answer.date;
+	bool untrusted = ca->url && ca->answer.net.failure == HTTPS_UNTRUSTED;
 	struct plan_now now = pair_now(t->conf);
 	struct record r = t->record;
 	struct plan plan;
 	plan_next(&t->conf->rule, &t->cert, &now, &r, &plan);
 	if (plan.clock != CLOCK_FINE)
 		plan_clock_words(&plan, now.wall, &words);
-	add(p, "clock", plan.clock == CLOCK_FINE, plan.clock == CLOCK_FINE ? "fits the certificate" : buf_cstr(&words));
+	else if (untrusted && ca_hearsay_date(ca, &date, &ignored))
+		date = (struct wall){ 0 };
+	if (plan.clock == CLOCK_FINE && date.s)
+		plan_skew_words(now.wall, date, PLAN_SKEW_S, &words);
+	add(p, "clock", !words.n,
+	    words.n  ? buf_cstr(&words)
+	    : date.s ? "fits the certificate and the CA's clock"
+	             : "fits the certificate; the CA's clock is not known");
 }
 
 /* The provisioner's own claim; what the CA says of all of them is not told to clients. */
@@ -88,6 +100,7 @@ static void check_ca(struct report *p, const struct turn *t)
 		st = ca_health(&ca, &e);
 	snprintf(text, sizeof text, "%s is well and leads to our root", ca.url ? ca.url : "");
 	add_error(p, "CA", st, &e, text);
+	check_clock(p, t, &ca);
 	if (!st)
 		check_provisioner(p, t, &ca);
 }
@@ -150,7 +163,6 @@ enum status renewal_check(struct renewal *r, struct error *e)
 	add_error(&p, "files can be written", t.files_error.status, &t.files_error,
 	          "certificate and all further outputs");
 	if (!st) {
-		check_clock(&p, &t);
 		check_rungs(&p, &t);
 		check_ca(&p, &t);
 		check_deployment(&p, &t);

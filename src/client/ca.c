@@ -92,6 +92,7 @@ static enum status do_call(struct ca *c, const struct call *q, struct https_resp
 	if (https_call(&conf, &request, resp, &c->answer.net, e))
 		return e->status;
 	c->answer.http = resp->status;
+	c->answer.date = resp->date;
 	*reply = (struct ca_reply){ .status = resp->status,
 		                    .body = buf_slice(&resp->body),
 		                    .retry_after = resp->retry_after[0] ? resp->retry_after : NULL };
@@ -114,6 +115,18 @@ enum status ca_health(struct ca *c, struct error *e)
 	if (do_call(c, &(struct call){ .method = "GET", .path = "/health" }, &resp, &r, e))
 		return e->status;
 	return reply_ok(&r, e);
+}
+
+enum status ca_hearsay_date(struct ca *c, struct wall *ret, struct error *e)
+{
+	AUTO(https_response_done) struct https_response resp = { 0 };
+	struct ca_reply r;
+	enum status st =
+		do_call(c, &(struct call){ .method = "GET", .path = "/health", .insecure = true }, &resp, &r, e);
+	if (!c->answer.date.s)
+		return st ? st : error_set(e, ST_MISSING, "no Date");
+	*ret = c->answer.date;
+	return ST_OK;
 }
 
 enum status fingerprint_clean(const char *typed, char ret[FINGERPRINT_TEXT], struct error *e)

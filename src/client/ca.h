@@ -19,6 +19,7 @@ struct ca_answer {
 	bool from_ca; /* the error's text is the CA's own message: the CLI adds "Re-run with STEPDEBUG=1 for more info."
 	               */
 	int64_t retry_after_s; /* of a 429 or 503: when the CA wants to be asked again; -1 where it does not say */
+	struct wall date;      /* the CA's clock, by the Date of its answer; 0: not said */
 	char request_id[CA_REQUEST_ID]; /* X-Request-Id that was sent: the CA's log has it too */
 };
 
@@ -45,6 +46,9 @@ MUST_USE enum status fingerprint_clean(const char *typed, char ret[FINGERPRINT_T
  * NULL; c->answer holds the same. */
 
 MUST_USE enum status ca_health(struct ca *c, struct error *e);
+/* What time it is at this URL, whoever answers there: nothing is verified, so it is good for a hint alone. ST_MISSING:
+ * it does not say. */
+MUST_USE enum status ca_hearsay_date(struct ca *c, struct wall *ret, struct error *e);
 /* GET /root/<fingerprint> without TLS verification; the certificate's SHA-256 must be the fingerprint (ST_DENIED). */
 MUST_USE enum status ca_root(struct ca *c, const char *fingerprint, struct cert **ret, struct error *e);
 enum ca_bundle { CA_ROOTS, CA_FEDERATION, CA_INTERMEDIATES };
@@ -83,7 +87,7 @@ struct ca_revoke_line_request {
 };
 struct ca_line_cert {
 	char serial[SERIAL_TEXT], line[SERIAL_TEXT];
-	char subject[256];    /* fit for a terminal */
+	char subject[256]; /* fit for a terminal */
 	struct wall not_after;
 	bool revoked;       /* before */
 	bool same_key_only; /* of another line, whose key is blocked with this one */
@@ -96,4 +100,4 @@ struct ca_line {
 };
 void ca_line_done(struct ca_line *l);
 MUST_USE enum status ca_revoke_line(struct ca *c, const struct ca_revoke_line_request *q, struct ca_line *ret,
-				    struct ca_answer *a, struct error *e);
+                                    struct ca_answer *a, struct error *e);

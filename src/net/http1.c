@@ -439,14 +439,44 @@ const char *http1_reason(int status)
 	return "Unknown";
 }
 
+static const char days[] = "SunMonTueWedThuFriSat";
+static const char months[] = "JanFebMarAprMayJunJulAugSepOctNovDec";
+
 const char *http1_date(struct wall t, char out[HTTP1_DATE])
 {
-	static const char days[] = "SunMonTueWedThuFriSat";
-	static const char months[] = "JanFebMarAprMayJunJulAugSepOctNovDec";
 	struct civil c = civil_of_wall(t);
 	snprintf(out, HTTP1_DATE, "%.3s, %02d %.3s %04d %02d:%02d:%02d GMT", days + 3 * c.weekday, c.day,
 	         months + 3 * (c.month - 1), c.year, c.hour, c.minute, c.second);
 	return out;
+}
+
+static bool take_digits(struct slice s, size_t at, size_t n, int *ret)
+{
+	*ret = 0;
+	for (size_t i = at; i < at + n; i++) {
+		if (s.p[i] < '0' || s.p[i] > '9')
+			return false;
+		*ret = *ret * 10 + (s.p[i] - '0');
+	}
+	return true;
+}
+
+enum status http1_parse_date(struct slice s, struct wall *ret, struct error *e)
+{
+	struct civil c = { 0 };
+	struct wall t;
+	char again[HTTP1_DATE];
+	if (s.n == 29)
+		while (c.month < 12 && memcmp(s.p + 8, months + 3 * c.month, 3) != 0)
+			c.month++;
+	c.month++;
+	/* What is written again must read the same: that checks all the rest. */
+	if (s.n != 29 || !take_digits(s, 5, 2, &c.day) || !take_digits(s, 12, 4, &c.year) ||
+	    !take_digits(s, 17, 2, &c.hour) || !take_digits(s, 20, 2, &c.minute) || !take_digits(s, 23, 2, &c.second) ||
+	    !wall_of_civil(&c, &t) || !slice_is(s, http1_date(t, again)))
+		return error_set(e, ST_INVALID, "not a date as in 'Mon, 23 Nov 2026 10:51:57 GMT'");
+	*ret = t;
+	return ST_OK;
 }
 
 void http1_add_field(struct buf *out, const char *name, const char *value)

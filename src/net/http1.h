@@ -63,5 +63,9 @@ const char *http1_reason(int status);
 /* IMF-fixdate (RFC 9110 §5.6.7): "Mon, 23 Nov 2026 10:51:57 GMT". */
 const char *http1_date(struct wall t, char out[HTTP1_DATE]);
 
+/* The same read. RFC 9110 §5.6.7 knows two obsolete forms beside it, which no server of today sends: ST_INVALID, as is
+ * all else that is not exactly this, a wrong name of the day included. */
+MUST_USE enum status http1_parse_date(struct slice s, struct wall *ret, struct error *e);
+
 /* Appends "name: value\r\n". A control byte in the value becomes "?", so that no value can end its line. */
 void http1_add_field(struct buf *out, const char *name, const char *value);

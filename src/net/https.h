@@ -33,6 +33,7 @@ struct https_response {
 	struct buf body;          /* at most HTTPS_BODY_MAX */
 	char content_type[128];
 	char retry_after[64];     /* the header's value; "" where absent */
+	struct wall date;         /* what the server's clock showed (Date); 0: it did not say */
 	struct chain peer;        /* the server's chain as sent */
 };
 void https_response_done(struct https_response *r);

@@ -48,6 +48,14 @@ static void keep_field(const struct http1_head *head, const char *name, char *ou
 		snprintf(out, n, "%.*s", SLICE_FMT(f->value));
 }
 
+static void keep_date(struct https_job *j)
+{
+	const struct http1_field *f = http1_find(&j->head, "Date");
+	struct error ignored = ERROR_INIT;
+	if (f)
+		st_ignore(http1_parse_date(f->value, &j->resp.date, &ignored), "then it has not said");
+}
+
 static bool read_head(struct https_job *j)
 {
 	struct error e = ERROR_INIT;
@@ -63,6 +71,7 @@ static bool read_head(struct https_job *j)
 		return true;
 	keep_field(&j->head, "Content-Type", j->resp.content_type, sizeof j->resp.content_type);
 	keep_field(&j->head, "Retry-After", j->resp.retry_after, sizeof j->resp.retry_after);
+	keep_date(j);
 	j->resp.status = j->head.status;
 	j->phase = JOB_BODY;
 	return true;

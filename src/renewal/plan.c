@@ -205,6 +205,20 @@ void plan_clock_words(const struct plan *p, struct wall now, struct buf *out)
 		         wall_rfc3339(p->clock_ref, b), words[p->clock].after);
 }
 
+bool plan_skew_words(struct wall ours, struct wall ca, int64_t slack_s, struct buf *out)
+{
+	int64_t s = ours.s > ca.s ? ours.s - ca.s : ca.s - ours.s;
+	char a[WALL_TEXT], b[WALL_TEXT], by[DURATION_TEXT];
+	if (s <= slack_s)
+		return false;
+	buf_addf(out,
+	         "this machine's clock is %s %s the CA's (%s against %s): set the one that is wrong, and keep it right "
+	         "(timedatectl set-ntp true)",
+	         duration_format_s(s * DURATION_S, by), ours.s < ca.s ? "behind" : "ahead of", wall_rfc3339(ours, a),
+	         wall_rfc3339(ca, b));
+	return true;
+}
+
 /* --- how it went --- */
 
 void plan_renewed(struct record *r, const struct pair_cert *c, const struct plan_now *now)
@@ -214,6 +228,16 @@ void plan_renewed(struct record *r, const struct pair_cert *c, const struct plan
 	r->renewed = now->wall;
 	if (r->seen.s < now->wall.s)
 		r->seen = now->wall;
+}
+
+bool plan_holds_back(const struct record *r, const struct pair_cert *c, struct wall now, struct wall *ret_until)
+{
+	bool dying = left_s(c, now) < validity_s(c) / 10;
+	bool believed = r->failed.s <= now.s && r->retry.s <= now.s + retry_bound_s(validity_s(c));
+	if (!r->failures || !pair_cert_same(&r->cert, c) || !believed)
+		return false;
+	ret_until->s = dying ? arith_min(r->retry.s, r->failed.s + PLAN_POLL_S) : r->retry.s;
+	return now.s < ret_until->s;
 }
 
 bool plan_failed(struct record *r, const struct pair_cert *c, const struct plan_failure *f, const struct plan_now *now)

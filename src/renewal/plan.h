@@ -14,6 +14,7 @@ enum {
 	PLAN_DOUBT_SLEEP_S = 60,  /* while the clock is not to be believed */
 	PLAN_CLOCK_SLACK_S = 300, /* before the certificate's begin by more than this: the clock is wrong */
 	PLAN_CLOCK_BACK_S = 600,  /* gone back by more than this: it was wrong, or is */
+	PLAN_POLL_S = 240,        /* longest wait for one who looks by every five minutes, near the end */
 	PLAN_LEFT_NONE = -1,
 };
 
@@ -76,8 +77,18 @@ void plan_next(const struct plan_rule *rule, const struct pair_cert *c, const st
  * where it is fine. Appends. */
 void plan_clock_words(const struct plan *p, struct wall now, struct buf *out);
 
+enum { PLAN_SKEW_S = 60 /* certificates begin, and tokens are forgiven, by a minute */ };
+/* "this machine's clock is 2h0m0s behind the CA's (... against ...)" with the remedy, where the two differ by more than
+ * slack_s; false and nothing where not. Appends. */
+bool plan_skew_words(struct wall ours, struct wall ca, int64_t slack_s, struct buf *out);
+
 /* The new certificate is on disk. */
 void plan_renewed(struct record *r, const struct pair_cert *c, const struct plan_now *now);
+
+/* Should one who only looks by (cron, a timer of somebody's own) leave it for now, because an attempt has failed and
+ * the next is not due? ret_until: when it is. While less than a tenth of the life is left, never for more than four
+ * minutes after a failure, so that whoever comes every five always finds the door open. */
+bool plan_holds_back(const struct record *r, const struct pair_cert *c, struct wall now, struct wall *ret_until);
 
 struct plan_failure {
 	enum retry_kind kind;

@@ -86,6 +86,15 @@ static void chunked(struct slice in)
 		assert(a.done == b.done && slice_eq(buf_slice(&whole), buf_slice(&bytewise)));
 }
 
+static void date(struct slice in)
+{
+	struct error e = ERROR_INIT;
+	struct wall t;
+	char again[HTTP1_DATE];
+	if (!http1_parse_date(in, &t, &e))
+		assert(slice_is(in, http1_date(t, again)));
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *p, size_t n)
 {
 	struct slice in = slice_of(p, n);
@@ -93,5 +102,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *p, size_t n)
 	response(in, false);
 	response(in, true);
 	chunked(in);
+	date(in);
 	return 0;
 }

@@ -287,6 +287,42 @@ static void texts(void **state)
 	assert_string_equal(buf_cstr(&b), "A: b??Evil: 1\r\n");
 }
 
+static void dates(void **state)
+{
+	(void)state;
+	static const struct {
+		const char *text;
+		int64_t s; /* -1: refused */
+	} rows[] = {
+		{ "Mon, 23 Nov 2026 10:51:57 GMT", 1795431117 },
+		{ "Thu, 01 Jan 1970 00:00:00 GMT", 0 },
+		{ "Thu, 29 Feb 2024 23:59:59 GMT", 1709251199 },
+		{ "Sun, 06 Nov 1994 08:49:37 GMT", 784111777 },
+		{ "", -1 },
+		{ "Mon, 23 Nov 2026 10:51:57 GMT ", -1 },
+		{ "Tue, 23 Nov 2026 10:51:57 GMT", -1 }, /* was a Monday */
+		{ "Mon, 23 nov 2026 10:51:57 GMT", -1 }, /* RFC 9110 §5.6.7: case counts */
+		{ "Mon, 23 Nov 2026 10:51:57 UTC", -1 },
+		{ "Mon, 23 Nov 2026 24:51:57 GMT", -1 },
+		{ "Mon, 23 Nov 2026 10:60:57 GMT", -1 },
+		{ "Mon, 31 Nov 2026 10:51:57 GMT", -1 },
+		{ "Thu, 29 Feb 2023 23:59:59 GMT", -1 },
+		{ "Mon, -3 Nov 2026 10:51:57 GMT", -1 },
+		{ "Mon, 23 XXX 2026 10:51:57 GMT", -1 },
+		{ "Mon, 23-Nov-2026 10:51:57 GMT", -1 },
+		{ "Sunday, 06-Nov-94 08:49:37 GMT", -1 }, /* obsolete */
+		{ "Sun Nov  6 08:49:37 1994", -1 },
+		{ "1795431117", -1 },
+	};
+	for (size_t i = 0; i < COUNT_OF(rows); i++) {
+		struct wall t = { -7 };
+		struct error e = ERROR_INIT;
+		enum status st = http1_parse_date(slice_cstr(rows[i].text), &t, &e);
+		if ((st == ST_OK) != (rows[i].s >= 0) || t.s != (st ? -7 : rows[i].s))
+			fail_msg("%s: %d, %lld", rows[i].text, st, (long long)t.s);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -298,6 +334,7 @@ int main(void)
 		cmocka_unit_test(chunked_bodies),
 		cmocka_unit_test(chunk_overhead_is_bounded),
 		cmocka_unit_test(texts),
+		cmocka_unit_test(dates),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -660,6 +660,94 @@ static void writes_are_few(void **state)
 	assert_in_range(writes, 2, 8);
 }
 
+/* Cron comes by again and again: a failure sets a rhythm, and near the end every five minutes are often enough. */
+static void polls_are_held_back(void **state)
+{
+	(void)state;
+	static const struct {
+		int64_t failed_s, retry_s, now_s; /* after issue */
+		int failures;
+		const char *serial;
+		int64_t want_s; /* 0: not held back */
+	} rows[] = {
+		{ 20 * HOUR, 20 * HOUR + 900, 20 * HOUR + 300, 5, "1", 20 * HOUR + 900 },
+		{ 20 * HOUR, 20 * HOUR + 900, 20 * HOUR + 899, 5, "1", 20 * HOUR + 900 },
+		{ 20 * HOUR, 20 * HOUR + 900, 20 * HOUR + 900, 5, "1", 0 },
+		{ 20 * HOUR, 20 * HOUR + 900, 20 * HOUR + 300, 0, "1", 0 }, /* nothing has failed */
+		{ 20 * HOUR, 20 * HOUR + 900, 20 * HOUR + 300, 5, "2", 0 }, /* not this certificate */
+		/* less than a tenth left: whatever the CA asked for */
+		{ 22 * HOUR, 23 * HOUR, 22 * HOUR + 239, 5, "1", 22 * HOUR + 240 },
+		{ 22 * HOUR, 23 * HOUR, 22 * HOUR + 240, 5, "1", 0 },
+		{ 22 * HOUR, 22 * HOUR + 60, 22 * HOUR + 59, 5, "1", 22 * HOUR + 60 },
+		{ 25 * HOUR, 25 * HOUR + 300, 25 * HOUR + 239, 5, "1", 25 * HOUR + 240 },
+		{ 25 * HOUR, 25 * HOUR + 300, 25 * HOUR + 240, 5, "1", 0 },
+		/* written by a clock that ran ahead */
+		{ 20 * HOUR, 20 * HOUR + 900, 19 * HOUR, 5, "1", 0 },
+		{ 20 * HOUR, 400 * DAY, 20 * HOUR + 300, 5, "1", 0 },
+	};
+	for (size_t i = 0; i < COUNT_OF(rows); i++) {
+		struct pair_cert c = cert_for("1", ISSUED, DAY), of = cert_for(rows[i].serial, ISSUED, DAY);
+		struct record r = { .cert = of,
+			            .failures = rows[i].failures,
+			            .failed = { ISSUED + rows[i].failed_s },
+			            .retry = { ISSUED + rows[i].retry_s } };
+		struct wall until = { 0 };
+		bool held = plan_holds_back(&r, &c, (struct wall){ ISSUED + rows[i].now_s }, &until);
+		if (held != (rows[i].want_s != 0) || (held && until.s != ISSUED + rows[i].want_s))
+			fail_msg("row %zu: %d, %lld", i, held, (long long)(until.s - ISSUED));
+	}
+}
+
+/* Whatever failed before: of ticks five minutes apart, none in the last tenth finds the door shut. */
+static void a_poll_every_five_minutes_is_never_skipped_near_the_end(void **state)
+{
+	(void)state;
+	struct pair_cert c = cert_for("1", ISSUED, DAY);
+	struct record r = RECORD_NONE;
+	size_t asked = 0;
+	for (int64_t now = ISSUED + 16 * HOUR; now < ISSUED + 26 * HOUR; now += 300) {
+		struct wall until;
+		bool dying = c.not_after.s - now < (DAY + MIN) / 10;
+		if (plan_holds_back(&r, &c, (struct wall){ now }, &until)) {
+			assert_false(dying);
+			continue;
+		}
+		/* The CA takes its time until it says no, and wants an hour. */
+		const struct plan_failure f = { .kind = RETRY_SOON, .retry_after_s = HOUR, .text = "busy" };
+		const struct plan_now n = at(now + 15, UINT64_MAX);
+		plan_failed(&r, &c, &f, &n);
+		asked++;
+	}
+	assert_in_range(asked, 50, 60); /* 53 ticks in the last tenth and behind it, a few before */
+}
+
+static void clocks_are_compared(void **state)
+{
+	(void)state;
+	static const struct {
+		int64_t ours, ca, slack_s;
+		const char *want; /* NULL: nothing */
+	} rows[] = {
+		{ ISSUED, ISSUED, 0, NULL },
+		{ ISSUED + 60, ISSUED, 60, NULL },
+		{ ISSUED - 60, ISSUED, 60, NULL },
+		{ ISSUED + 61, ISSUED, 60,
+		  "this machine's clock is 1m1s ahead of the CA's (2030-03-17T17:47:41Z against "
+		  "2030-03-17T17:46:40Z): set " },
+		{ 0, ISSUED, 60,
+		  "this machine's clock is 527777h46m40s behind the CA's (1970-01-01T00:00:00Z against " },
+	};
+	for (size_t i = 0; i < COUNT_OF(rows); i++) {
+		AUTO(buf_done) struct buf words = BUF_INIT(1024);
+		bool told = plan_skew_words((struct wall){ rows[i].ours }, (struct wall){ rows[i].ca }, rows[i].slack_s,
+		                            &words);
+		assert_int_equal(told, rows[i].want != NULL);
+		if (rows[i].want && strncmp(buf_cstr(&words), rows[i].want, strlen(rows[i].want)))
+			fail_msg("row %zu: %s", i, buf_cstr(&words));
+		assert_int_equal(words.n > 0, told);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -687,6 +775,9 @@ int main(void)
 		cmocka_unit_test(thresholds_are_told_once),
 		cmocka_unit_test(thresholds_before_the_renewal_are_no_news),
 		cmocka_unit_test(writes_are_few),
+		cmocka_unit_test(polls_are_held_back),
+		cmocka_unit_test(a_poll_every_five_minutes_is_never_skipped_near_the_end),
+		cmocka_unit_test(clocks_are_compared),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
