@@ -62,7 +62,7 @@ static enum status run(struct invocation *inv, struct error *e)
 	};
 	inv_crypto(inv);
 	if (check_flags(o, e) || choose_key(o, &given, &r.conf.new_key, e))
-		return e->status;
+		return renewal_misused(inv, &o->r, e);
 	r.conf.given_key = given;
 	return renewal_run(&r, e);
 }
@@ -87,7 +87,7 @@ const struct command cmd_ca_rekey = {
 	.usage = "<crt-file> <key-file>",
 	.description =
 		"Makes a new key and asks the CA for a certificate with the old names for it. Certificate and key "
-	        "change "
+		"change "
 		"as one transaction: after a crash at any instant they belong together, or the next run makes them "
 		"so.\n\n"
 		"With `--daemon` it stays and does so again and again, each time with a new key; schedule, retries and "

@@ -220,20 +220,15 @@ static enum status get_password(void *ctx, int attempt, struct buf *ret, struct 
 
 /* ---- one run ---- */
 
-enum outcome { DONE, COMPLETED, NOT_DUE, REFUSED, UNREACHABLE, HOOK_OWED, EXPIRED, FAILED, OUTCOMES };
+enum outcome { DONE, COMPLETED, NOT_DUE, REFUSED, UNREACHABLE, HOOK_OWED, EXPIRED, WAITING, FAILED, OUTCOMES };
 
 static const struct {
 	const char *name;
 	int detailed_exit;
 } outcomes[] = {
-	[DONE] = { NULL, 0 },
-	[COMPLETED] = { "completed", 0 },
-	[NOT_DUE] = { "not-due", 10 },
-	[REFUSED] = { "refused", 3 },
-	[UNREACHABLE] = { "unreachable", 4 },
-	[HOOK_OWED] = { "hook-owed", 5 },
-	[EXPIRED] = { "expired", 6 },
-	[FAILED] = { "error", 1 },
+	[DONE] = { NULL, 0 },         [COMPLETED] = { "completed", 0 },     [NOT_DUE] = { "not-due", 10 },
+	[REFUSED] = { "refused", 3 }, [UNREACHABLE] = { "unreachable", 4 }, [HOOK_OWED] = { "hook-owed", 5 },
+	[EXPIRED] = { "expired", 6 }, [WAITING] = { "waiting", 7 },         [FAILED] = { "error", 1 },
 };
 _Static_assert(COUNT_OF(outcomes) == OUTCOMES, "");
 
@@ -265,14 +260,35 @@ static bool is_due(const struct renewal *r, const struct turn *t)
 	return !d->set || due_expires_in(d->ns, pair_chance(), t->cert.not_after, t->now);
 }
 
-/* What the last renewal owes is done without a new one, unless that is due as well. */
+/* What the last renewal owes is done without a new one, unless that is due as well, or wanted now. */
 static bool only_completes(const struct renewal *r, const struct turn *t)
 {
 	const struct due_rule usual = DUE_DEFAULT;
-	bool due = r->flags->expires_in.ns > 0
-	                   ? is_due(r, t)
-	                   : due_needs_renewal(&usual, t->cert.not_before, t->cert.not_after, t->now);
-	return record_owes_deployment(&t->record) && !due;
+	const struct renewal_flags *f = r->flags;
+	if (!record_owes_deployment(&t->record))
+		return false;
+	if (f->expires_in.ns > 0)
+		return !is_due(r, t);
+	return (f->owed_first || !f->force) &&
+	       !due_needs_renewal(&usual, t->cert.not_before, t->cert.not_after, t->now);
+}
+
+/* Who polls (--expires-in from cron, say) keeps to the rhythm that a failure has set; a person does not, nor one who
+ * wants it now. It is an error all the same: the certificate is due, and is not renewed. */
+static enum status hold_back(const struct renewal *r, struct turn *t, enum outcome *ret, struct error *e)
+{
+	struct error ignored = ERROR_INIT;
+	struct wall until;
+	char ago[DURATION_TEXT], in[DURATION_TEXT];
+	if (r->flags->expires_in.ns <= 0 || term_interactive() ||
+	    !plan_holds_back(&t->record, &t->cert, t->now, &until))
+		return ST_OK;
+	*ret = WAITING;
+	error_set(e, ST_AGAIN, "certificate not %s: the attempt %s ago has failed (%s); the next is due in %s", r->done,
+	          duration_format_s((t->now.s - t->record.failed.s) * DURATION_S, ago), t->record.error,
+	          duration_format_s((until.s - t->now.s) * DURATION_S, in));
+	st_ignore(turn_deploy(t, false, &ignored), "each failure was told, and is owed");
+	return e->status;
 }
 
 static enum outcome outcome_of_failure(const struct turn *t)
@@ -360,7 +376,9 @@ static enum status once(const struct renewal *r, struct turn *t, enum outcome *r
 		        duration_format_s((t->cert.not_after.s - t->now.s) * DURATION_S, left));
 		return ST_OK;
 	}
-	st = renew_now(r, t, ret, e);
+	st = hold_back(r, t, ret, e);
+	if (!st)
+		st = renew_now(r, t, ret, e);
 	return st ? st : follow_up(r, t, ret, e);
 }
 
@@ -462,6 +480,13 @@ static void password_done(struct kept_password *k)
 	buf_done(&k->typed);
 }
 
+enum status renewal_misused(struct invocation *inv, const struct renewal_flags *f, const struct error *e)
+{
+	if (f->detailed_exit_code)
+		inv->exit_code = CLI_DETAILED_USAGE;
+	return e->status;
+}
+
 enum status renewal_run(struct renewal *r, struct error *e)
 {
 	const struct renewal_flags *f = r->flags;
@@ -478,7 +503,7 @@ enum status renewal_run(struct renewal *r, struct error *e)
 	if (f->non_interactive && setenv("STEP_NON_INTERACTIVE", "1", 1))
 		return error_nomem(e);
 	if (check_flags(r, &deploy, &url, e))
-		return e->status;
+		return renewal_misused(r->inv, f, e);
 	buf_addf(&label, "Please enter the password to decrypt %s", c->key);
 	password.asking =
 		(struct ask_password){ .file = f->password_file, .flag = "--password-file", .label = buf_cstr(&label) };
@@ -486,6 +511,7 @@ enum status renewal_run(struct renewal *r, struct error *e)
 	c->outputs = (struct pair_outputs){ given(f->bundle_out), given(f->p12_out), given(f->p12_password_file),
 		                            given(f->der_out), given(f->chain_out) };
 	c->rule = (struct plan_rule){ f->expires_in.ns, f->period.ns };
+	c->remember_failures = f->expires_in.ns > 0;
 	c->password = &source;
 	c->state_dir = state.n ? buf_cstr(&state) : NULL;
 	c->deploy = &deploy;

@@ -20,7 +20,7 @@ MUST_USE enum status pair_load(const char *crt, const char *key, const char *pas
 struct renewal_flags {
 	const char *password_file;
 	struct opt_duration expires_in, period;
-	bool force, daemon, check, json, detailed_exit_code, non_interactive, offline;
+	bool force, owed_first, daemon, check, json, detailed_exit_code, non_interactive, offline;
 	struct text_list exec, exec_failure, exec_expiring, reload_unit, verify;
 	struct opt_duration exec_timeout;
 	struct opt_int pid, signal;
@@ -31,7 +31,11 @@ struct renewal_flags {
 
 #define RENEWAL_OPTS(type, noun, period_name)                                                                          \
 	OPT_FLAG(type, r.force, .name = "force", .letter = 'f', .env = "STEP_F",                                       \
-	         .help = "Replace files without asking; `--daemon` implies it"),                                       \
+	         .help = "Replace files without asking, and renew now, also where the last renewal still owes "        \
+	                 "something; `--daemon` implies it"),                                                          \
+		OPT_FLAG(type, r.owed_first, .name = "owed-first",                                                     \
+	                 .help = "Where the last renewal still owes something and the certificate is not due, do "     \
+	                         "that and ask for no certificate, `--force` or not: for timers"),                     \
 		OPT_DURATION(type, r.expires_in, .name = "expires-in", .arg = "<duration>",                            \
 	                     .help = "Only where the certificate ends within this time, plus a random part of up to "  \
 	                             "a twentieth; with `--daemon`: this long before its end"),                        \
@@ -93,9 +97,10 @@ struct renewal_flags {
 
 #define RENEWAL_EXIT_CODES                                                                                             \
 	"0 done, or not due; 1 any error; the command's own where `--exec` failed (255: by a signal).\n\n"             \
-	"With `--detailed-exit-code`: 0 done, 10 not due, 3 the CA has refused, 4 the CA cannot be reached or "        \
-	"trusted, 5 it is done but a command, signal or look that follows has failed and is owed, 6 the certificate "  \
-	"has expired and cannot be renewed, 1 any other error."
+	"With `--detailed-exit-code`: 0 done, 10 not due, 2 wrong usage, 3 the CA has refused, 4 the CA cannot be "    \
+	"reached or trusted, 5 it is done but a command, signal or look that follows has failed and is owed, 6 the "   \
+	"certificate has expired and cannot be renewed, 7 an attempt has failed before and the next is not due, 1 "    \
+	"any other error."
 
 /* ---- what a command makes of them ---- */
 
@@ -112,6 +117,9 @@ struct renewal {
 
 /* Checks the flags in the peer's order (spec/client.md §6.2) and runs. */
 MUST_USE enum status renewal_run(struct renewal *r, struct error *e);
+
+/* Flags that do not fit: sets the exit status, returns e's. */
+MUST_USE enum status renewal_misused(struct invocation *inv, const struct renewal_flags *f, const struct error *e);
 
 /* --check: one line (or JSON member) for each thing that has to be right. ca_renewal_check.c */
 MUST_USE enum status renewal_check(struct renewal *r, struct error *e);

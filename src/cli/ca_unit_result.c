@@ -70,13 +70,14 @@ const struct command cmd_ca_unit_result = {
 	.path = "ca unit-result",
 	.summary = "write down how a renewal unit ended, for its ExecStopPost",
 	.usage = "<unit> <crt-file>",
-	.description = "Reads `$SERVICE_RESULT`, `$EXIT_CODE` and `$EXIT_STATUS` as systemd sets them for an "
-	               "ExecStopPost. Where "
-		       "the renewal worked and an ExecStartPost did not, that is owed from now on: `step certificate "
-	               "needs-renewal` "
-		       "says yes, `step ca renew` ends well without asking for a new certificate, and the unit's "
-	               "ExecStartPost "
-		       "lines run again, until they succeed or the certificate ends.",
+	.description =
+		"Reads `$SERVICE_RESULT`, `$EXIT_CODE` and `$EXIT_STATUS` as systemd sets them for an "
+		"ExecStopPost. Where "
+		"the renewal worked and an ExecStartPost did not, that is owed from now on: `step certificate "
+		"needs-renewal` "
+		"says yes, `step ca renew --owed-first` ends well without asking for a new certificate, and the unit's "
+		"ExecStartPost "
+		"lines run again, until they succeed or the certificate ends.",
 	.positionals = (const struct positional[]){ { "unit", "The unit's name, `%n`", 0 },
 	                                            { "crt-file", "The certificate", OPT_FILE },
 	                                            { 0 } },

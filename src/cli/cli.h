@@ -13,6 +13,7 @@
 enum {
 	CLI_OUT_MAX = 64 << 20, /* bytes of results that one command may print */
 	CLI_UNKNOWN = 3,        /* exit status where there is no such command (spec/client.md §1.6) */
+	CLI_DETAILED_USAGE = 2, /* of wrong usage, with --detailed-exit-code; else 1 */
 };
 
 struct cli_globals {

@@ -62,11 +62,25 @@ static int show_help(struct invocation *inv)
 	return finish(inv, 0);
 }
 
-static int refuse_usage(struct invocation *inv, const struct error *e)
+/* The line could not be parsed, so it is looked through by eye: a script that wants to tell wrong usage from a refusal
+ * says so on each of its lines. */
+static bool wants_detail(const struct command *c, int argc, char *const argv[])
+{
+	static const char name[] = "detailed-exit-code";
+	const struct opt *o = c->opts;
+	bool given = getenv("STEP_DETAILED_EXIT_CODE") != NULL;
+	while (o && o->type != OPT_TYPE_END && strcmp(o->name, name) != 0)
+		o++;
+	for (int i = 0; i < argc && strcmp(argv[i], "--") != 0; i++)
+		given |= argv[i][0] == '-' && !strcmp(argv[i] + 1 + (argv[i][1] == '-'), name);
+	return given && o && o->type != OPT_TYPE_END;
+}
+
+static int refuse_usage(struct invocation *inv, int exit_code, const struct error *e)
 {
 	buf_addf(&inv->out, "Incorrect Usage: %s\n\n", e->text);
 	render_help(inv->set, inv->command, &inv->out);
-	return tell(inv, e, finish(inv, 1));
+	return tell(inv, e, finish(inv, exit_code));
 }
 
 static const char *from_env(void *ctx, const char *name)
@@ -111,8 +125,11 @@ static int run(struct invocation *inv, int argc, char *const argv[])
 	struct error e = ERROR_INIT;
 	struct args_source source = { inv->set->global ? line_read : NULL, from_env, from_defaults, inv };
 	enum status st = args_parse(inv->set, inv->command, argc, argv, &source, &inv->args, &e);
+	bool misused = st && wants_detail(inv->command, argc, argv);
 	if (st == ST_USAGE)
-		return refuse_usage(inv, &e);
+		return refuse_usage(inv, misused ? CLI_DETAILED_USAGE : 1, &e);
+	if (misused)
+		return tell(inv, &e, CLI_DETAILED_USAGE);
 	if (!st && inv->command->needs_defaults && inv->defaults_error_.status) {
 		e = inv->defaults_error_;
 		st = e.status;

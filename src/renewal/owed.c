@@ -137,8 +137,9 @@ static void drop_overtaken(struct record *r, const struct owed_hooks *h)
 {
 	bool deploys = has_hooks(h, OWED_ON_DEPLOY);
 	for (size_t i = r->owed_n; i-- > 0;) {
-		bool is_notice = events[r->owed[i].event].when != OWED_ON_DEPLOY;
-		if (is_notice || (deploys && !hook_of(h, &r->owed[i].id)))
+		const struct owed *o = &r->owed[i];
+		bool is_notice = events[o->event].when != OWED_ON_DEPLOY;
+		if (is_notice || (deploys && !o->elsewhere && !hook_of(h, &o->id)))
 			drop(r, i);
 	}
 }
@@ -150,6 +151,9 @@ void owed_raise(struct record *r, const struct owed_hooks *h, enum owed_event ev
 	assert(h->n <= OWED_HOOKS_MAX);
 	if (when == OWED_ON_DEPLOY) {
 		drop_overtaken(r, h);
+		/* What is left is somebody else's, and owed for this certificate now. */
+		for (size_t i = 0; i < r->owed_n; i++)
+			r->owed[i].until = until(ev, c->not_after, now);
 		r->served = SERVED_UNKNOWN;
 	}
 	for (size_t i = 0; i < h->n; i++) {
@@ -159,7 +163,7 @@ void owed_raise(struct record *r, const struct owed_hooks *h, enum owed_event ev
 		/* A notice that cannot be delivered keeps its back-off: a second one makes it no better. */
 		int attempts = when == OWED_ON_DEPLOY ? 0 : o->attempts;
 		struct wall next = attempts ? o->next : now;
-		*o = (struct owed){ h->v[i].id, ev, attempts, next, until(ev, c->not_after, now) };
+		*o = (struct owed){ h->v[i].id, ev, attempts, next, until(ev, c->not_after, now), false };
 	}
 }
 
@@ -167,7 +171,7 @@ void owed_mark(struct record *r, const struct owed_id *id, enum owed_event ev, c
                struct wall now)
 {
 	struct owed *o = add(r, &(struct owed_hooks){ 0 }, id);
-	*o = (struct owed){ *id, ev, o->attempts, now, until(ev, c->not_after, now) };
+	*o = (struct owed){ *id, ev, o->attempts, now, until(ev, c->not_after, now), true };
 }
 
 void owed_cross_off(struct record *r, const struct owed_id *id)
@@ -191,7 +195,7 @@ static bool take_lost(struct record *r, const struct owed_hooks *h, struct lost 
 	for (size_t i = r->owed_n; i-- > 0;) {
 		struct owed o = r->owed[i];
 		enum owed_when when = events[o.event].when;
-		if (hook_of(h, &o.id) || !has_hooks(h, when))
+		if (o.elsewhere || hook_of(h, &o.id) || !has_hooks(h, when))
 			continue;
 		lost[when] = (struct lost){ true, o };
 		drop(r, i);
@@ -220,7 +224,8 @@ bool owed_review(struct record *r, const struct owed_hooks *h, struct wall now, 
 	for (size_t i = 0; i < h->n; i++) {
 		const struct lost *l = &lost[h->v[i].when];
 		if (l->is && !entry(r, &h->v[i].id))
-			*add(r, h, &h->v[i].id) = (struct owed){ h->v[i].id, l->like.event, 0, now, l->like.until };
+			*add(r, h, &h->v[i].id) =
+				(struct owed){ h->v[i].id, l->like.event, 0, now, l->like.until, false };
 	}
 	return changed;
 }
@@ -267,7 +272,7 @@ static void deploy_again(struct record *r, const struct owed_hooks *h, const str
 	for (size_t i = 0; i < h->n; i++)
 		if (h->v[i].when == OWED_ON_DEPLOY && !entry(r, &h->v[i].id)) {
 			struct owed *o = add(r, h, &h->v[i].id);
-			*o = (struct owed){ h->v[i].id, like.event, like.attempts, like.next, like.until };
+			*o = (struct owed){ h->v[i].id, like.event, like.attempts, like.next, like.until, false };
 		}
 }
 

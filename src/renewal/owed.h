@@ -40,7 +40,8 @@ MUST_USE enum status owed_id_make(enum owed_when when, const char *kind, const c
 const char *owed_event_name(enum owed_event ev);
 
 /* All hooks for this event are owed from now on, the deployment's until the certificate (c) ends. A new deployment
- * takes the place of the one before, and drops notices that have been overtaken. */
+ * takes the place of the one before, and drops notices that have been overtaken; what somebody else runs stays owed,
+ * for the new certificate. */
 void owed_raise(struct record *r, const struct owed_hooks *h, enum owed_event ev, const struct pair_cert *c,
                 struct wall now);
 
@@ -66,7 +67,7 @@ bool owed_wake(const struct record *r, const struct owed_hooks *h, struct wall *
  * are. */
 void owed_hurry(struct record *r, const struct owed_hooks *h, struct wall now);
 
-/* Entries without a hook of ours, as a unit keeps them for what systemd runs (ExecStartPost): owed from now until the
+/* Entries for what somebody else runs (elsewhere), as a unit keeps them for its ExecStartPost: owed from now until the
  * certificate ends, and crossed off. owed_mark keeps the count of an entry that is there. */
 void owed_mark(struct record *r, const struct owed_id *id, enum owed_event ev, const struct pair_cert *c,
                struct wall now);

@@ -4,7 +4,8 @@
  *     "chance": "0123456789abcdef", "since": ..., "seen": ..., "due": ...,
  *     "renewed": ..., "failures": 2, "repeats": 1, "kind": "soon", "failed": ..., "retry": ..., "error": "...",
  *     "told": [ 50, 25 ],
- *     "owed": [ { "hook": "64 hex digits", "event": "renewed", "attempts": 1, "next": ..., "until": ... } ],
+ *     "owed": [ { "hook": "64 hex digits", "event": "renewed", "attempts": 1, "next": ..., "until": ...,
+ *                 "elsewhere": true } ],
  *     "hookError": "...", "hookFailed": ...,
  *     "served": "new", "servedAt": ...
  * }
@@ -239,6 +240,7 @@ static enum status read_owed(const json_t *o, struct owed *ret, struct error *e)
 	    read_count(json_object_get(o, "attempts"), &w.attempts, e) ||
 	    read_wall(json_object_get(o, "next"), &w.next, e) || read_wall(json_object_get(o, "until"), &w.until, e))
 		return e->status;
+	w.elsewhere = json_is_true(json_object_get(o, "elsewhere"));
 	*ret = w;
 	return ST_OK;
 }
@@ -368,7 +370,8 @@ static int write_owed(const struct owed *w, json_t *list)
 	             json_object_set_new(o, "event", json_string(owed_event_name(w->event))) ||
 	             json_object_set_new(o, "attempts", json_integer(w->attempts)) ||
 	             json_object_set_new(o, "next", wall_json(w->next)) ||
-	             json_object_set_new(o, "until", wall_json(w->until));
+	             json_object_set_new(o, "until", wall_json(w->until)) ||
+	             (w->elsewhere && json_object_set_new(o, "elsewhere", json_true()));
 	failed |= json_array_append_new(list, o);
 	return failed;
 }

@@ -46,6 +46,7 @@ struct owed {
 	int attempts;      /* that failed */
 	struct wall next;  /* not before */
 	struct wall until; /* given up then */
+	bool elsewhere; /* somebody else runs it, as systemd does an ExecStartPost: no hook of ours takes its place */
 };
 
 enum record_served { SERVED_UNKNOWN, SERVED_NEW, SERVED_OTHER, SERVED_SILENT, SERVED_STATES };

@@ -188,14 +188,14 @@ serve() {
 exit status 3"
 	renewed=$(serial g.local.crt)
 	step certificate needs-renewal g.local.crt
-	step_run ca renew --force --exec "./hook" g.local.crt g.local.key
+	step_run ca renew --force --owed-first --exec "./hook" g.local.crt g.local.key
 	expect 3 "certificate not renewed: first what its last renewal still owes
 exit status 3"
 	step_run ca renew --force --detailed-exit-code --expires-in 1h --exec "./hook" g.local.crt g.local.key
 	expect 5
 	step certificate needs-renewal g.local.crt
 	touch ready
-	step_run ca renew --force --exec "./hook" g.local.crt g.local.key
+	step_run ca renew --force --owed-first --exec "./hook" g.local.crt g.local.key
 	expect 0
 	[ "$renewed" = "$(serial g.local.crt)" ]
 	[ "$(wc -l <tries)" -eq 4 ]
@@ -205,6 +205,80 @@ exit status 3"
 	step_run ca renew --force --exec "./hook" g.local.crt g.local.key
 	expect 0 "Your certificate has been saved in g.local.crt."
 	[ "$renewed" != "$(serial g.local.crt)" ]
+}
+
+@test "--force means now: a new certificate, and what was owed runs once, for that one" {
+	issue force.local
+	first=$(serial force.local.crt)
+	printf '#!/bin/sh\necho "$STEP_HOOK_SERIAL $STEP_HOOK_ATTEMPT" >>tries\n[ -e ready ] || exit 3\n' >hook
+	chmod +x hook
+	step_run ca renew --force --exec ./hook force.local.crt force.local.key
+	expect 3
+	second=$(serial force.local.crt)
+	touch ready
+	step_run ca renew --force --exec ./hook force.local.crt force.local.key
+	expect 0 "Your certificate has been saved in force.local.crt."
+	third=$(serial force.local.crt)
+	[ "$first" != "$second" ] && [ "$second" != "$third" ]
+	[ "$(sed -n 2p tries)" = "$(step certificate inspect --format json force.local.crt | jq -r .serial_number) 1" ]
+	[ "$(wc -l <tries)" -eq 2 ]
+	step_run certificate needs-renewal force.local.crt
+	expect 1
+}
+
+@test "who only looks by keeps to the rhythm of failures, a person does not" {
+	issue poll.local --not-after 2h
+	export STEP_NON_INTERACTIVE=1 STEP_DETAILED_EXIT_CODE=1
+	poll() {
+		step_run ca renew --force --expires-in 2h --ca-url "${1:-$CA_URL}" poll.local.crt poll.local.key
+	}
+	poll https://localhost:1
+	expect 4
+	[[ "$err" == *"connection refused" ]]
+	[ "$(stat -c %a .poll.local.crt.state)" = 600 ]
+	poll # the CA is there, and the minute is not over
+	expect 7
+	[[ "$err" == "certificate not renewed: the attempt "*" ago has failed ("*"connection refused); the next is due in "* ]]
+	(
+		unset STEP_DETAILED_EXIT_CODE
+		poll
+		expect 1
+	)
+	before=$(serial poll.local.crt)
+	# once the time has come
+	jq '.retry = .failed' .poll.local.crt.state >new && cat new >.poll.local.crt.state
+	poll
+	expect 0
+	[ "$before" != "$(serial poll.local.crt)" ]
+	[ "$(jq .failures .poll.local.crt.state)" = null ]
+	# a new certificate, and a failure: without --expires-in nothing is held back, nor at a terminal
+	poll https://localhost:1
+	expect 4
+	step_run ca renew --force poll.local.crt poll.local.key
+	expect 0
+	poll https://localhost:1
+	expect 4
+	before=$(serial poll.local.crt)
+	unset STEP_NON_INTERACTIVE
+	python3 "$BATS_TEST_DIRNAME/play.py" step ca renew --force --expires-in 2h poll.local.crt poll.local.key </dev/null
+	[ "$before" != "$(serial poll.local.crt)" ]
+}
+
+@test "wrong usage has an exit status of its own with --detailed-exit-code" {
+	step_run ca renew --no-such-flag --detailed-exit-code a b
+	expect 2
+	step_run ca renew --no-such-flag a b
+	expect 1
+	step_run ca rekey --detailed-exit-code a
+	expect 2
+	STEP_DETAILED_EXIT_CODE=1 step_run ca renew a
+	expect 2
+	STEP_DETAILED_EXIT_CODE=1 step_run ca health --no-such-flag
+	expect 1
+	step_run ca renew --detailed-exit-code --renew-period 1h a b
+	expect 2 "flag '--renew-period' requires the '--daemon' flag"
+	step_run ca rekey --detailed-exit-code --kty nonsense a b
+	expect 2
 }
 
 @test "the daemon finishes what another process owes" {
@@ -234,7 +308,7 @@ exit status 3"
 	renewed=$(serial i.local.crt)
 	step certificate needs-renewal i.local.crt
 	touch ready
-	step_run ca renew --force --exec ./hook i.local.crt i.local.key
+	step_run ca renew --exec ./hook i.local.crt i.local.key
 	expect 0
 	[ -e done ]
 	[ "$renewed" = "$(serial i.local.crt)" ]
@@ -318,7 +392,7 @@ kill 999999999 with signal 1 failed: no such process"
 	wait "$SERVER" || true
 	# now it comes up with what is on disk, and the owed look is content
 	serve m.local
-	step_run ca renew --force --verify "127.0.0.1:$SERVER_PORT" m.local.crt m.local.key
+	step_run ca renew --owed-first --verify "127.0.0.1:$SERVER_PORT" m.local.crt m.local.key
 	expect 0 "certificate not renewed: first what its last renewal still owes"
 	step_run certificate needs-renewal m.local.crt
 	expect 1
@@ -445,6 +519,41 @@ kill 999999999 with signal 1 failed: no such process"
 	grep -q "^FAILED files can be written: open /nonexist/x.pem failed: no such file or directory" .out
 }
 
+@test "a clock that is not the CA's is told, with the remedy" {
+	if [ "${PERENNIAL_SANITIZER:-none}" != none ]; then skip "faketime and sanitizers do not go together"; fi
+	need_cmd faketime
+	issue clock2.local
+	step_run ca renew --check clock2.local.crt clock2.local.key
+	expect 0
+	grep -qx "ok     clock: fits the certificate and the CA's clock" .out
+	status=0
+	faketime -f +2h step ca renew --check clock2.local.crt clock2.local.key >.out 2>.err || status=$?
+	[ "$status" -eq 1 ]
+	grep -Eq "^FAILED clock: this machine's clock is (2h0m0s|1h59m59s) ahead of the CA's \(.*\): set .*timedatectl" .out
+	# so far off that the CA's own certificate seems to be over
+	status=0
+	faketime -f +40d step ca renew --check clock2.local.crt clock2.local.key >.out 2>.err || status=$?
+	[ "$status" -eq 1 ]
+	grep -q "^FAILED CA: " .out
+	grep -Eq "^FAILED clock: this machine's clock is (960h0m0s|959h59m59s) ahead" .out
+	status=0
+	faketime -f -10y step ca renew --check clock2.local.crt clock2.local.key >.out 2>.err || status=$?
+	grep -q "^FAILED clock: the clock says 20.*, but the certificate begins at" .out
+	# the daemon tells it once
+	faketime -f +1h step ca renew --daemon clock2.local.crt clock2.local.key >log.out 2>log.err 3>&- &
+	DAEMON=$!
+	echo "$DAEMON" >>pids
+	says 1 "first renewal in"
+	kill -HUP "$(pgrep -P "$DAEMON" || echo "$DAEMON")"
+	says 1 "clock2.local certificate renewed"
+	says 1 "^ERROR: .* this machine.s clock is (1h0m0s|59m59s) ahead of the CA.s" log.err
+	kill -HUP "$(pgrep -P "$DAEMON" || echo "$DAEMON")"
+	says 2 "clock2.local certificate renewed"
+	[ "$(grep -c "this machine's clock" log.err)" -eq 1 ]
+	kill "$(pgrep -P "$DAEMON" || echo "$DAEMON")"
+	wait "$DAEMON" || true
+}
+
 @test "flags are checked in the peer's order and words" {
 	issue u.local
 	bad() {
@@ -520,6 +629,31 @@ kill 999999999 with signal 1 failed: no such process"
 	says 1 "w.local certificate renewed"
 	daemon_ends
 	[ "$(cat .w.local.crt.state)" = '{"version": 1}' ]
+}
+
+@test "lines have a priority where the journal reads them, and only there" {
+	issue y.local --not-after 30s
+	daemon renew y.local.crt y.local.key
+	grep -q "^INFO: " log.out
+	daemon_ends
+	: >journal.out
+	: >journal.err
+	JOURNAL_STREAM=$(stat -c %d:%i journal.out) step ca renew --daemon y.local.crt y.local.key >>journal.out 2>>journal.err 3>&- &
+	DAEMON=$!
+	echo "$DAEMON" >>pids
+	says 1 "^<6>INFO: $date_re first renewal in" journal.out
+	mv y.local.key gone
+	kill -HUP "$DAEMON"
+	says 1 "^ERROR: $date_re error loading private key" journal.err # a file, not the journal
+	daemon_ends
+	JOURNAL_STREAM=$(stat -c %d:%i journal.err) step ca renew --daemon y.local.crt gone >>journal.out 2>>journal.err 3>&- &
+	DAEMON=$!
+	echo "$DAEMON" >>pids
+	says 1 "^INFO: $date_re first renewal in" journal.out
+	rm gone
+	kill -HUP "$DAEMON"
+	says 1 "^<3>ERROR: $date_re error loading private key" journal.err
+	daemon_ends
 }
 
 @test "the service manager is told" {

@@ -48,15 +48,30 @@ due() {
 	[ "$status" -eq 0 ]
 	[[ "$output" == "cert-renewer@fresh.service: the certificate is new, and what had to follow it has failed (exit-code)."* ]]
 	due 0
-	step ca renew --force fresh.local.crt fresh.local.key # the next run: nothing new
+	STEP_OWED_FIRST=1 step ca renew --force fresh.local.crt fresh.local.key # the next run: nothing new
 	[ "$(serial fresh.local.crt)" = "$before" ]
 	due 0
 	result exit-code exited 0 # it failed again
 	due 0
 	result success exited 0
 	due 1
-	step ca renew --force fresh.local.crt fresh.local.key
+	STEP_OWED_FIRST=1 step ca renew --force fresh.local.crt fresh.local.key
 	[ "$(serial fresh.local.crt)" != "$before" ]
+}
+
+@test "by force a new certificate comes whatever is owed, and the unit's part stays owed for it" {
+	result exit-code exited 0
+	step ca renew --force --exec "sh -c 'echo ran >>ran'" fresh.local.crt fresh.local.key
+	newer=$(serial fresh.local.crt)
+	[ "$newer" != "$before" ]
+	[ "$(cat ran)" = ran ]
+	due 0
+	end=$(date -u +%FT%TZ -d "$(openssl x509 -noout -enddate -in fresh.local.crt | cut -d= -f2)")
+	[ "$(jq -r '.owed[0].until' .fresh.local.crt.state)" = "$end" ]
+	STEP_OWED_FIRST=1 step ca renew --force fresh.local.crt fresh.local.key
+	[ "$(serial fresh.local.crt)" = "$newer" ]
+	result success exited 0
+	due 1
 }
 
 @test "what is no failed ExecStartPost owes nothing" {

@@ -377,6 +377,29 @@ static void strange_entry_stays(void **state)
 	assert_int_equal(n, 1);
 }
 
+static void what_runs_elsewhere_is_not_replaced(void **state)
+{
+	(void)state;
+	struct bench b;
+	size_t n;
+	const struct owed_id unit = id_of(200), lost = id_of(201);
+	const struct pair_cert newer = { "2", at(0), at(2 * DAY) };
+	bench_new(&b);
+	owed_mark(&b.r, &unit, OWED_RENEWED, &cert, at(0));
+	owed_mark(&b.r, &lost, OWED_RENEWED, &cert, at(0));
+	b.r.owed[1].elsewhere = false; /* a command that is not configured any more */
+	owed_review(&b.r, &b.h, at(1), &n);
+	assert_non_null(owed_find(&b.r, &unit));
+	assert_null(owed_find(&b.r, &lost));
+	/* A new certificate: the unit's lines are owed for that one. */
+	owed_raise(&b.r, &b.h, OWED_RENEWED, &newer, at(1));
+	assert_int_equal(owed_find(&b.r, &unit)->until.s, newer.not_after.s);
+	assert_int_equal(owed_find(&b.r, &b.v[RELOAD].id)->until.s, newer.not_after.s);
+	b.h.n = 0;
+	owed_raise(&b.r, &b.h, OWED_RENEWED, &newer, at(1));
+	assert_non_null(owed_find(&b.r, &unit));
+}
+
 static void clock_that_ran_ahead_delays_nothing(void **state)
 {
 	(void)state;
@@ -486,6 +509,7 @@ int main(void)
 		cmocka_unit_test(notice_that_fails_keeps_its_back_off),
 		cmocka_unit_test(replaced_command_takes_the_place),
 		cmocka_unit_test(strange_entry_stays),
+		cmocka_unit_test(what_runs_elsewhere_is_not_replaced),
 		cmocka_unit_test(clock_that_ran_ahead_delays_nothing),
 		cmocka_unit_test(record_has_room_for_ours),
 		cmocka_unit_test(ids_tell_commands_apart),

@@ -44,7 +44,8 @@ static const char full_text[] =
 	"      \"event\": \"rekeyed\",\n"
 	"      \"attempts\": 2,\n"
 	"      \"next\": \"2030-03-17T17:46:40Z\",\n"
-	"      \"until\": \"2030-03-18T17:46:40Z\"\n"
+	"      \"until\": \"2030-03-18T17:46:40Z\",\n"
+	"      \"elsewhere\": true\n"
 	"    }\n"
 	"  ]\n"
 	"}\n";
@@ -66,7 +67,7 @@ static struct record full_record(void)
 		.retry = { T + 2 },
 		.error = "error renewing certificate: \"no\" \\ \xc3\xa9",
 		.told = 1 << 1 | 1 << 3,
-		.owed = { { { { [0] = 0xab, [31] = 1 } }, OWED_REKEYED, 2, { T }, { T + 86400 } } },
+		.owed = { { { { [0] = 0xab, [31] = 1 } }, OWED_REKEYED, 2, { T }, { T + 86400 }, true } },
 		.owed_n = 1,
 		.hook_error = "exit status 1",
 		.hook_failed = { T + 3 },
