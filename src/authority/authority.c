@@ -48,6 +48,7 @@ static void destroy(struct authority *a)
 		free(a->dns_names[i]);
 	free(a->dns_names);
 	free(a->listener_common_name);
+	free(a->crl_url);
 	char *attrs[] = { a->subject.country,       a->subject.organization, a->subject.organizational_unit,
 		          a->subject.locality,      a->subject.province,     a->subject.street_address,
 		          a->subject.serial_number, a->subject.common_name };

@@ -185,7 +185,8 @@ enum status issue_listener(const struct authority *a, EVP_PKEY *key, struct wall
 	if ((st = key_spki(key, &spki, e)))
 		return st;
 	if ((st = profile_leaf(key, buf_slice(&spki), issuer_facts(a)->subject_key_id, &sans,
-	                       !a->listener_common_name || !*a->listener_common_name, NULL, &extensions, e)))
+	                       !a->listener_common_name || !*a->listener_common_name, a->crl_url, NULL, &extensions,
+	                       e)))
 		return st;
 	struct cert_draft d = { .serial = slice_of(serial, ISSUE_SERIAL_BYTES),
 		                .subject = buf_slice(&subject),

@@ -163,7 +163,7 @@ static enum status write_renewed(const struct authority *a, const struct cert *p
 	AUTO(buf_done) struct buf extensions = BUF_INIT(CERT_MAX);
 	const struct cert_facts *f = cert_facts(parent);
 	struct slice new_key = csr ? buf_slice(&csr->spki) : SLICE_NONE;
-	enum status st = profile_renewed(parent, cert_facts(a->issuers.v[0])->subject_key_id, new_key, &extensions, e);
+	enum status st = profile_renewed(parent, cert_facts(a->issuers.v[0])->subject_key_id, new_key, a->crl_url, &extensions, e);
 	if (st)
 		return st;
 	struct cert_draft d = { .serial = slice_of(serial, ISSUE_SERIAL_BYTES),

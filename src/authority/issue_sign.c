@@ -332,7 +332,7 @@ static enum status write_leaf(const struct authority *a, const struct authorizat
 	if ((st = subject_of(a, auth->ott.sub, &subject, v, e)) || v->refusal)
 		return st;
 	if ((st = profile_leaf(csr->key, buf_slice(&csr->spki), cert_facts(a->issuers.v[0])->subject_key_id, names,
-	                       false, auth->prov->claims.disable_extensions ? NULL : &x, &extensions, e)))
+	                       false, a->crl_url, auth->prov->claims.disable_extensions ? NULL : &x, &extensions, e)))
 		return st;
 	struct cert_draft d = { .serial = slice_of(serial, ISSUE_SERIAL_BYTES),
 		                .subject = buf_slice(&subject),

@@ -262,7 +262,7 @@ static enum status make_extensions(const struct create *c, struct buf *out, stru
 {
 	struct slice issuer = c->profile->has_issuer ? local_ca_key_id(&c->ca) : SLICE_NONE;
 	if (!c->profile->is_ca)
-		return profile_leaf(c->key, buf_slice(&c->spki), issuer, &c->sans, !*c->subject, NULL, out, e);
+		return profile_leaf(c->key, buf_slice(&c->spki), issuer, &c->sans, !*c->subject, NULL, NULL, out, e);
 	enum status st = profile_ca(buf_slice(&c->spki), c->profile->path_len, issuer, out, e);
 	return st || !c->sans.n ? st : ext_add_san(out, &c->sans, false, e);
 }

@@ -75,7 +75,7 @@ static enum status leaf(const struct sign_args *a, const struct csr *csr, struct
 	if (!st && has_name && !a->omit_cn_san)
 		st = san_list_add(&sans, slice_cstr(csr->common_name), e);
 	return st ? st
-	          : profile_leaf(csr->key, buf_slice(&csr->spki), issuer, &sans, !csr->common_name[0], NULL, out, e);
+	          : profile_leaf(csr->key, buf_slice(&csr->spki), issuer, &sans, !csr->common_name[0], NULL, NULL, out, e);
 }
 
 static enum status intermediate(const struct sign_args *a, const struct local_ca *ca, const struct csr *csr,

@@ -1,10 +1,10 @@
 #include "server/dbimport.h"
 
 #include "base/num.h"
-#include "crypto/ossl.h"
 #include "crypto/pem.h"
+#include "x509/crl.h"
 
-#include <openssl/x509.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 struct list {
@@ -31,32 +31,20 @@ static void list_done(struct list *l)
 	free(l->v);
 }
 
-static struct wall wall_of_asn1(const ASN1_TIME *t, struct wall otherwise)
+static enum status read_crl(struct slice der, struct list *ret, struct error *e)
 {
-	struct tm tm;
-	struct wall w;
-	if (!t || !ASN1_TIME_to_tm(t, &tm))
-		return otherwise;
-	struct civil c = { .year = tm.tm_year + 1900, .month = tm.tm_mon + 1, .day = tm.tm_mday,
-		           .hour = tm.tm_hour, .minute = tm.tm_min, .second = tm.tm_sec };
-	return wall_of_civil(&c, &w) ? w : otherwise;
-}
-
-static enum status read_crl(X509_CRL *crl, struct wall now, struct list *ret, struct error *e)
-{
-	STACK_OF(X509_REVOKED) *revoked = X509_CRL_get_REVOKED(crl);
-	for (int i = 0; i < sk_X509_REVOKED_num(revoked); i++) {
-		X509_REVOKED *entry = sk_X509_REVOKED_value(revoked, i);
-		const ASN1_INTEGER *serial = X509_REVOKED_get0_serialNumber(entry);
-		struct store_revocation r = { .reason = "imported",
-			                      .at = wall_of_asn1(X509_REVOKED_get0_revocationDate(entry), now) };
-		ASN1_ENUMERATED *reason = X509_REVOKED_get_ext_d2i(entry, NID_crl_reason, NULL, NULL);
-		if (reason)
-			r.reason_code = (int)ASN1_ENUMERATED_get(reason);
-		ASN1_ENUMERATED_free(reason);
-		struct slice bytes = slice_of(ASN1_STRING_get0_data(serial), (size_t)ASN1_STRING_length(serial));
-		if (serial_format(bytes, r.serial, e) || list_add(ret, &r, e))
-			return error_wrap(e, "CRL entry %d", i + 1);
+	struct crl_facts f;
+	struct crl_entry entry;
+	if (crl_parse(der, &f, e))
+		return e->status;
+	for (struct slice rest = f.entries; rest.n;) {
+		if (crl_next(&rest, &entry, e))
+			return e->status;
+		struct store_revocation r = { .reason = "imported", .at = entry.revoked_at };
+		r.reason_code = crl_reason_name(entry.reason) ? entry.reason : 0;
+		snprintf(r.serial, sizeof r.serial, "%s", entry.serial);
+		if (list_add(ret, &r, e))
+			return e->status;
 	}
 	return ST_OK;
 }
@@ -89,23 +77,13 @@ static enum status read_lines(struct slice in, struct wall now, struct list *ret
 
 static enum status read_any(struct slice in, struct wall now, struct list *ret, struct error *e)
 {
-	struct pem_block block = { 0 };
-	struct slice rest = in, der = in;
+	AUTO(pem_block_done) struct pem_block block = { 0 };
+	struct slice rest = in;
+	if (in.n > 1 && in.p[0] == DER_SEQUENCE && in.p[1] >= 0x80) /* no text: "0" and then no ASCII */
+		return read_crl(in, ret, e);
 	if (!pem_next(&rest, &block, e))
-		der = buf_slice(&block.der);
-	const unsigned char *p = der.p;
-	X509_CRL *crl = der.n ? d2i_X509_CRL(NULL, &p, (long)der.n) : NULL;
-	enum status st;
-	if (crl) {
-		st = read_crl(crl, now, ret, e);
-	} else {
-		/* Drains OpenSSL's queue; whether these are lines is said by the next reader. */
-		st_ignore(error_ossl(e, ST_INVALID, "not a CRL"), "tried as text instead");
-		st = read_lines(in, now, ret, e);
-	}
-	X509_CRL_free(crl);
-	pem_block_done(&block);
-	return st;
+		return read_crl(buf_slice(&block.der), ret, e);
+	return read_lines(in, now, ret, e);
 }
 
 enum status dbimport_run(const struct caconf *conf, const struct clock *clock, struct slice in, size_t *ret_read,

@@ -64,13 +64,17 @@ static bool find(struct slice der, enum sign_alg *ret)
 	return !alg_oid(der, oid, &params, &e) && !strcmp(oid, "1.2.840.113549.1.1.10") && find_pss(params, ret);
 }
 
-enum status cert_sign_alg(const struct cert *c, enum sign_alg *ret, struct error *e)
+enum status sign_alg_of(struct slice der, enum sign_alg *ret, struct error *e)
 {
 	char name[OID_TEXT];
-	struct slice der = cert_facts(c)->signature_alg;
 	if (find(der, ret))
 		return ST_OK;
-	return error_set(e, ST_INVALID, "certificate: signature algorithm %s is not supported", alg_name(der, name));
+	return error_set(e, ST_INVALID, "signature algorithm %s is not supported", alg_name(der, name));
+}
+
+enum status cert_sign_alg(const struct cert *c, enum sign_alg *ret, struct error *e)
+{
+	return sign_alg_of(cert_facts(c)->signature_alg, ret, e) ? error_wrap(e, "certificate") : ST_OK;
 }
 
 const char *alg_name(struct slice der, char out[OID_TEXT])

@@ -13,6 +13,7 @@ enum {
 	CERT_CHAIN_MAX = 1000,     /* certificates in a file */
 	CERT_EXTENSIONS_MAX = 128,
 	SERIAL_TEXT = 64,
+	SERIAL_OCTETS = 20,
 };
 
 struct cert;
@@ -60,6 +61,8 @@ EVP_PKEY *cert_key(const struct cert *c); /* borrowed; the public key, never NUL
 
 /* The algorithm it was signed with, from its AlgorithmIdentifier. ST_INVALID where it is none of ours. */
 MUST_USE enum status cert_sign_alg(const struct cert *c, enum sign_alg *ret, struct error *e);
+/* The same for a DER AlgorithmIdentifier. */
+MUST_USE enum status sign_alg_of(struct slice der, enum sign_alg *ret, struct error *e);
 /* "ECDSA-SHA256", "SHA1-RSA", ...: the name of a DER AlgorithmIdentifier as `inspect` prints it, into out where it is
  * none of ours (the dotted OID). */
 const char *alg_name(struct slice alg, char out[OID_TEXT]);
@@ -90,3 +93,5 @@ void cert_format_pem(const struct cert *c, struct buf *out);
 MUST_USE enum status serial_normalize(struct slice in, char out[SERIAL_TEXT], struct error *e);
 /* Decimal text of a big-endian magnitude of at most 20 octets (leading zeros do not count). ST_INVALID beyond. */
 MUST_USE enum status serial_format(struct slice magnitude, char out[SERIAL_TEXT], struct error *e);
+/* The magnitude of a decimal text, without leading zeros: *ret lies in out. ST_INVALID: not one, or too long. */
+MUST_USE enum status serial_octets(const char *decimal, uint8_t out[SERIAL_OCTETS], struct slice *ret, struct error *e);

@@ -8,7 +8,10 @@ static const char *const provisioner_types[] = {
 	NULL, "JWK", "OIDC", "GCP", "AWS", "Azure", "ACME", "X5C", "K8sSA", "SSHPOP", "SCEP", "Nebula",
 };
 
-enum { EXT_SMALL = 1024 }; /* values that are made here and are short by nature */
+enum {
+	EXT_SMALL = 1024, /* values that are made here and are short by nature */
+	EXT_URL = 4096,
+};
 
 void ext_add(struct buf *out, const char *oid, bool critical, struct slice value)
 {
@@ -101,6 +104,31 @@ enum status ext_add_san(struct buf *out, const struct san_list *l, bool critical
 		return e->status;
 	add_made(out, OID_SUBJECT_ALT_NAME, critical, &v);
 	return buf_check(out, e);
+}
+
+/* DistributionPointName { fullName [0] GeneralNames { uniformResourceIdentifier [6] } }, in its own [0] */
+static void add_point(struct buf *v, const char *url)
+{
+	size_t start = v->n;
+	der_add(v, 0x86, slice_cstr(url));
+	der_wrap(v, start, 0xa0);
+	der_wrap(v, start, 0xa0);
+	der_wrap(v, start, DER_SEQUENCE);
+}
+
+void ext_add_crl_point(struct buf *out, const char *url)
+{
+	AUTO(buf_done) struct buf v = BUF_INIT(EXT_URL);
+	add_point(&v, url);
+	der_wrap(&v, 0, DER_SEQUENCE);
+	add_made(out, OID_CRL_POINTS, false, &v);
+}
+
+void ext_add_issuing_point(struct buf *out, const char *url)
+{
+	AUTO(buf_done) struct buf v = BUF_INIT(EXT_URL);
+	add_point(&v, url);
+	add_made(out, OID_ISSUING_POINT, true, &v);
 }
 
 void ext_add_provisioner(struct buf *out, const struct provisioner_ext *p)

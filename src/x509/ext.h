@@ -11,6 +11,11 @@
 #define OID_SUBJECT_KEY_ID "2.5.29.14"
 #define OID_AUTHORITY_KEY_ID "2.5.29.35"
 #define OID_SUBJECT_ALT_NAME "2.5.29.17"
+#define OID_CRL_NUMBER "2.5.29.20"
+#define OID_CRL_REASON "2.5.29.21"
+#define OID_DELTA_CRL "2.5.29.27"
+#define OID_ISSUING_POINT "2.5.29.28"
+#define OID_CRL_POINTS "2.5.29.31"
 #define OID_PROVISIONER "1.3.6.1.4.1.37476.9000.64.1"
 #define OID_SERVER_AUTH "1.3.6.1.5.5.7.3.1"
 #define OID_CLIENT_AUTH "1.3.6.1.5.5.7.3.2"
@@ -38,6 +43,10 @@ MUST_USE enum status ext_key_id(struct slice spki, uint8_t out[KEY_ID_BYTES], st
 MUST_USE enum status ext_add_subject_key_id(struct buf *out, struct slice spki, struct error *e); /* §4.2.1.2 (1) */
 void ext_add_authority_key_id(struct buf *out, struct slice issuer_key_id);
 MUST_USE enum status ext_add_san(struct buf *out, const struct san_list *l, bool critical, struct error *e);
+
+/* Where the CRL lies: in a certificate (§4.2.1.13), and, critical, in the list itself (§5.2.5). One name, a URI. */
+void ext_add_crl_point(struct buf *out, const char *url);
+void ext_add_issuing_point(struct buf *out, const char *url);
 
 /* The provisioner extension (spec/server.md §3.5). */
 struct provisioner_ext {

@@ -3,7 +3,7 @@
 
 #include "x509/show.h"
 
-enum { SERIAL_OCTETS = 20, SERIAL_INPUT_MAX = 256 };
+enum { SERIAL_INPUT_MAX = 256 };
 
 /* v = v * base + digit; false where that needs more than 20 octets. */
 static bool push_digit(uint8_t v[SERIAL_OCTETS], unsigned base, unsigned digit)
@@ -111,4 +111,20 @@ enum status serial_normalize(struct slice in, char out[SERIAL_TEXT], struct erro
 	if (!fits)
 		return error_set(e, ST_INVALID, "serial number is longer than %d octets", SERIAL_OCTETS);
 	return serial_format(slice_of(v, sizeof v), out, e);
+}
+
+enum status serial_octets(const char *decimal, uint8_t out[SERIAL_OCTETS], struct slice *ret, struct error *e)
+{
+	uint8_t v[SERIAL_OCTETS] = { 0 };
+	bool good = *decimal;
+	for (const char *p = decimal; good && *p; p++)
+		good = *p >= '0' && *p <= '9' && push_digit(v, 10, (unsigned)(*p - '0'));
+	if (!good)
+		return error_set(e, ST_INVALID, "not a decimal serial number of at most %d octets", SERIAL_OCTETS);
+	size_t zeros = 0;
+	while (zeros < SERIAL_OCTETS && !v[zeros])
+		zeros++;
+	memcpy(out, v, SERIAL_OCTETS);
+	*ret = slice_of(out + zeros, SERIAL_OCTETS - zeros);
+	return ST_OK;
 }

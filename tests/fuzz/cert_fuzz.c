@@ -24,7 +24,7 @@ static void use(const struct cert *c)
 
 	/* whatever it carries, a renewal can copy it */
 	AUTO(buf_done) struct buf renewed = BUF_INIT(1 << 20);
-	assert(!profile_renewed(c, SLICE_LIT("id"), SLICE_NONE, &renewed, &e));
+	assert(!profile_renewed(c, SLICE_LIT("id"), SLICE_NONE, NULL, &renewed, &e));
 	st_ignore(cert_matches_host(c, "a.local", &e), "survival only");
 	st_ignore(cert_signed_by(c, c, &e), "survival only");
 	enum sign_alg alg;

@@ -59,7 +59,7 @@ static void kit_make(const struct input *in, struct kit *k)
 	assert_ok(key_spki(k->key, &k->spki, &e));
 	if (in->extensions)
 		assert_ok(profile_leaf(k->key, buf_slice(&k->spki), SLICE_LIT("issuer"), &sans, !in->common_name,
-		                       &(struct provisioner_ext){ 1, "admin", "kid" }, &k->extensions, &e));
+		                       NULL, &(struct provisioner_ext){ 1, "admin", "kid" }, &k->extensions, &e));
 	k->draft = (struct cert_draft){
 		in->serial,     buf_slice(&k->issuer), buf_slice(&k->subject),   buf_slice(&k->spki),
 		{ in->from_s }, { in->to_s },          buf_slice(&k->extensions)

@@ -32,12 +32,16 @@ static void leaf(void **state)
 	static const struct {
 		const char *curve, *sans, *usage, *order;
 		bool empty_subject, provisioner;
+		const char *crl_url;
 	} rows[] = {
 		{ "P-256", "a", "03020780", "2.5.29.15!,2.5.29.37,2.5.29.14,2.5.29.35,2.5.29.17," OID_PROVISIONER,
 		  false, true },
 		{ "RSA", "a", "030205a0", "2.5.29.15!,2.5.29.37,2.5.29.14,2.5.29.35,2.5.29.17", false, false },
 		{ "Ed25519", "a", "03020780", "2.5.29.15!,2.5.29.37,2.5.29.14,2.5.29.35,2.5.29.17!", true, false },
 		{ "P-384", "", "03020780", "2.5.29.15!,2.5.29.37,2.5.29.14,2.5.29.35," OID_PROVISIONER, false, true },
+		{ "P-256", "a", "03020780",
+		  "2.5.29.15!,2.5.29.37,2.5.29.14,2.5.29.35,2.5.29.17," OID_CRL_POINTS "," OID_PROVISIONER, false, true,
+		  "http://ca/crl" },
 	};
 	for (size_t i = 0; i < COUNT_OF(rows); i++) {
 		struct error e;
@@ -49,7 +53,7 @@ static void leaf(void **state)
 		add_sans(&sans, rows[i].sans);
 		assert_ok(key_spki(key, &spki, &e));
 		assert_ok(profile_leaf(key, buf_slice(&spki), SLICE_LIT("issuer"), &sans, rows[i].empty_subject,
-		                       rows[i].provisioner ? &p : NULL, &out, &e));
+		                       rows[i].crl_url, rows[i].provisioner ? &p : NULL, &out, &e));
 		order_of(buf_slice(&out), &order);
 		assert_string_equal(buf_cstr(&order), rows[i].order);
 		assert_hex(value_of(buf_slice(&out), OID_KEY_USAGE), rows[i].usage);
@@ -71,7 +75,7 @@ static void provisioner_in_a_leaf(void **state)
 	AUTO(buf_done) struct buf spki = BUF_INIT(BIG), out = BUF_INIT(BIG);
 	struct provisioner_ext p = { 1, "admin@example.com", "AvBQdFhDlM9abcdefghijklmnopqrstuvwxyz7j6asA" };
 	assert_ok(key_spki(key, &spki, &e));
-	assert_ok(profile_leaf(key, buf_slice(&spki), SLICE_LIT("issuer"), NULL, true, &p, &out, &e));
+	assert_ok(profile_leaf(key, buf_slice(&spki), SLICE_LIT("issuer"), NULL, true, NULL, &p, &out, &e));
 	struct slice value = value_of(buf_slice(&out), OID_PROVISIONER);
 	assert_hex(slice_of(value.p, 28), "3043 020101 0411 61646d696e406578616d706c652e636f6d 042b 4176");
 	assert_hex(slice_of(out.p + out.n - value.n - 18, 18), "3055 060c 2b060104 0182a464 c6284001 0445");
@@ -115,7 +119,7 @@ static void renewed(void **state)
 	AUTO(made_done) struct made parent = make((struct recipe){ .name = "x", .extensions = buf_slice(&old) });
 
 	AUTO(buf_done) struct buf renew = BUF_INIT(BIG), rekey = BUF_INIT(BIG), twice = BUF_INIT(BIG);
-	assert_ok(profile_renewed(parent.cert, SLICE_LIT("new"), SLICE_NONE, &renew, &e));
+	assert_ok(profile_renewed(parent.cert, SLICE_LIT("new"), SLICE_NONE, NULL, &renew, &e));
 	order_of(buf_slice(&renew), &order);
 	assert_string_equal(buf_cstr(&order), "2.5.29.35,1.2.3.4!,2.5.29.14,2.5.29.15!,1.2.3.5");
 	assert_hex(value_of(buf_slice(&renew), OID_AUTHORITY_KEY_ID), "300580036e6577");
@@ -126,7 +130,7 @@ static void renewed(void **state)
 	AUTO(buf_done) struct buf spki = BUF_INIT(BIG);
 	uint8_t id[KEY_ID_BYTES];
 	assert_ok(key_spki(key, &spki, &e));
-	assert_ok(profile_renewed(parent.cert, SLICE_LIT("new"), buf_slice(&spki), &rekey, &e));
+	assert_ok(profile_renewed(parent.cert, SLICE_LIT("new"), buf_slice(&spki), NULL, &rekey, &e));
 	order_of(buf_slice(&rekey), &order);
 	assert_string_equal(buf_cstr(&order), "2.5.29.14,2.5.29.35,1.2.3.4!,2.5.29.15!,1.2.3.5");
 	assert_ok(ext_key_id(buf_slice(&spki), id, &e));
@@ -135,8 +139,47 @@ static void renewed(void **state)
 
 	/* a second renewal keeps the order */
 	AUTO(made_done) struct made child = make((struct recipe){ .name = "x", .extensions = buf_slice(&renew) });
-	assert_ok(profile_renewed(child.cert, SLICE_LIT("new"), SLICE_NONE, &twice, &e));
+	assert_ok(profile_renewed(child.cert, SLICE_LIT("new"), SLICE_NONE, NULL, &twice, &e));
 	assert_true(slice_eq(buf_slice(&twice), buf_slice(&renew)));
+}
+
+/* Where the list lies is the CA's to say, not the old certificate's. */
+static void renewed_with_a_crl(void **state)
+{
+	(void)state;
+	static const struct {
+		const char *before, *after;
+	} rows[] = {
+		{ "1.2.3.4 " OID_PROVISIONER, "2.5.29.35,1.2.3.4," OID_CRL_POINTS "," OID_PROVISIONER },
+		{ OID_CRL_POINTS " 1.2.3.4 " OID_PROVISIONER, "2.5.29.35," OID_CRL_POINTS ",1.2.3.4," OID_PROVISIONER },
+		{ OID_PROVISIONER " 1.2.3.4 " OID_CRL_POINTS, "2.5.29.35," OID_PROVISIONER ",1.2.3.4," OID_CRL_POINTS },
+		{ "1.2.3.4", "2.5.29.35,1.2.3.4," OID_CRL_POINTS },
+	};
+	for (size_t i = 0; i < COUNT_OF(rows); i++) {
+		struct error e;
+		AUTO(buf_done)
+		struct buf old = BUF_INIT(BIG),
+			   out = BUF_INIT(BIG), same = BUF_INIT(BIG), order = BUF_INIT(BIG), point = BUF_INIT(BIG);
+		for (const char *p = rows[i].before; *p; p += strspn(p, " ")) {
+			char oid[OID_TEXT];
+			snprintf(oid, sizeof oid, "%.*s", (int)strcspn(p, " "), p);
+			p += strlen(oid);
+			if (!strcmp(oid, OID_PROVISIONER))
+				ext_add_provisioner(&old, &(struct provisioner_ext){ 1, "admin", "kid" });
+			else
+				ext_add(&old, oid, false, SLICE_LIT("old"));
+		}
+		AUTO(made_done)
+		struct made parent = make((struct recipe){ .name = "x", .extensions = buf_slice(&old) });
+		assert_ok(profile_renewed(parent.cert, SLICE_LIT("new"), SLICE_NONE, "http://ca/crl", &out, &e));
+		order_of(buf_slice(&out), &order);
+		assert_string_equal(buf_cstr(&order), rows[i].after);
+		ext_add_crl_point(&point, "http://ca/crl");
+		assert_non_null(memmem(out.p, out.n, point.p, point.n));
+		/* and where it says nothing, the old one stays */
+		assert_ok(profile_renewed(parent.cert, SLICE_NONE, SLICE_NONE, NULL, &same, &e));
+		assert_true(slice_eq(buf_slice(&same), buf_slice(&old)));
+	}
 }
 
 static void renewed_without_identifiers(void **state)
@@ -146,20 +189,24 @@ static void renewed_without_identifiers(void **state)
 	AUTO(buf_done) struct buf old = BUF_INIT(BIG), out = BUF_INIT(BIG);
 	ext_add(&old, "1.2.3.4", false, SLICE_NONE);
 	AUTO(made_done) struct made parent = make((struct recipe){ .name = "x", .extensions = buf_slice(&old) });
-	assert_ok(profile_renewed(parent.cert, SLICE_NONE, SLICE_NONE, &out, &e));
+	assert_ok(profile_renewed(parent.cert, SLICE_NONE, SLICE_NONE, NULL, &out, &e));
 	assert_true(slice_eq(buf_slice(&out), buf_slice(&old)));
 	buf_reset(&out);
-	assert_fails(profile_renewed(parent.cert, SLICE_LIT("new"), SLICE_LIT("\x30\x00"), &out, &e), ST_INVALID);
+	assert_fails(profile_renewed(parent.cert, SLICE_LIT("new"), SLICE_LIT("\x30\x00"), NULL, &out, &e), ST_INVALID);
 	AUTO(buf_done) struct buf small = BUF_INIT(20);
-	assert_fails(profile_renewed(parent.cert, SLICE_LIT("new"), SLICE_NONE, &small, &e), ST_LIMIT);
+	assert_fails(profile_renewed(parent.cert, SLICE_LIT("new"), SLICE_NONE, NULL, &small, &e), ST_LIMIT);
 }
 
 int main(void)
 {
 	ossl_start();
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(leaf),    cmocka_unit_test(provisioner_in_a_leaf),       cmocka_unit_test(authorities),
-		cmocka_unit_test(renewed), cmocka_unit_test(renewed_without_identifiers),
+		cmocka_unit_test(leaf),
+		cmocka_unit_test(provisioner_in_a_leaf),
+		cmocka_unit_test(authorities),
+		cmocka_unit_test(renewed),
+		cmocka_unit_test(renewed_with_a_crl),
+		cmocka_unit_test(renewed_without_identifiers),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -136,7 +136,7 @@ static inline void make_extensions(const struct recipe *r, EVP_PKEY *key, struct
 	else if (r->ca)
 		assert_ok(profile_ca(spki, r->path_len, issuer_key_id, out, &e));
 	else
-		assert_ok(profile_leaf(key, spki, issuer_key_id, &sans, !r->name, NULL, out, &e));
+		assert_ok(profile_leaf(key, spki, issuer_key_id, &sans, !r->name, NULL, NULL, out, &e));
 }
 
 /* The DER of a certificate by this recipe under this key. */
