@@ -72,7 +72,7 @@ struct change {
 	struct wall token_exp;
 	struct cert_row cert; /* ISSUE, RENEW, REKEY */
 	/* RENEW, REKEY */
-	uint8_t parent_key[KEY_FINGERPRINT];
+	uint8_t parent_key[KEY_FINGERPRINT]; /* with its serial it says which certificate the parent is */
 	bool after_expiry; /* the parent has expired */
 	int64_t window_s;  /* after the parent's first renewal, for retries */
 	/* REVOKE, REVOKE_LINE */

@@ -112,7 +112,29 @@ static enum status line_find(struct db *db, const char *serial, struct descent *
 	return ST_OK;
 }
 
-/* What the parent's row says wins over what the change was told before. */
+/* The parent's row: of this serial and of this key. A certificate of another issuer below the same root may bear a
+ * serial of ours, and would come into the line of a certificate that it has nothing to do with. */
+static enum status parent_find(struct db *db, const struct change *c, struct descent *ret, bool *ret_foreign,
+                               struct error *e)
+{
+	bool found;
+	AUTO(query_done) struct query q = query_of(db, SQL_PARENT);
+	query_text(&q, c->cert.parent);
+	if (query_row(&q, &found, e))
+		return e->status;
+	ret->known = found && slice_eq(query_get_blob(&q, 5), slice_of(c->parent_key, sizeof(c->parent_key)));
+	*ret_foreign = found && !ret->known;
+	ret->closed = found && query_get_int(&q, 2); /* a serial that may not be renewed says no, whosever it is */
+	if (!ret->known)
+		return ST_OK;
+	ret->line = query_get_int(&q, 0);
+	ret->generation = query_get_int(&q, 1) + 1;
+	ret->began = query_get_int(&q, 3);
+	ret->ends = query_get_int(&q, 4);
+	return ST_OK;
+}
+
+/* What the parent's row says wins over what the change was told before. A foreign parent's renewal begins a line. */
 static enum status descent_find(struct db *db, const struct change *c, struct descent *ret, struct error *e)
 {
 	const struct cert_row *r = &c->cert;
@@ -120,25 +142,15 @@ static enum status descent_find(struct db *db, const struct change *c, struct de
 		ret->generation = 0;
 		return line_find(db, r->serial, ret, e);
 	}
-	{
-		bool found;
-		AUTO(query_done) struct query q = query_of(db, SQL_PARENT);
-		query_text(&q, r->parent);
-		if (query_row(&q, &found, e))
-			return e->status;
-		if (found) {
-			ret->line = query_get_int(&q, 0);
-			ret->generation = query_get_int(&q, 1) + 1;
-			ret->closed = query_get_int(&q, 2);
-			ret->known = true;
-			ret->began = query_get_int(&q, 3);
-			ret->ends = query_get_int(&q, 4);
-			return ST_OK;
-		}
-	}
+	bool foreign;
+	if (parent_find(db, c, ret, &foreign, e))
+		return e->status;
+	if (ret->known || ret->closed)
+		return ST_OK;
 	ret->began = ret->ends = INT64_MIN;
 	ret->generation = r->generation > 0 ? r->generation : 1;
-	return line_find(db, r->line[0] && strcmp(r->line, r->serial) != 0 ? r->line : r->parent, ret, e);
+	bool named = r->line[0] && strcmp(r->line, r->serial) != 0;
+	return line_find(db, foreign ? r->serial : named ? r->line : r->parent, ret, e);
 }
 
 enum {

@@ -40,9 +40,9 @@ const struct sql_text sql_texts[SQL_COUNT] = {
 	                         " WHERE c.serial = ?2 AND l.closed_at IS NOT NULL)"
 	                         " OR EXISTS (SELECT 1 FROM lines WHERE serial = ?2 AND closed_at IS NOT NULL)" },
 	[SQL_OWN] = { "SELECT 1 FROM certs WHERE serial = ?1 AND provisioner_id = ?2" },
-	[SQL_PARENT] = { "SELECT c.line, c.generation, l.closed_at IS NOT NULL, c.not_before, c.not_after"
+	[SQL_PARENT] = { "SELECT c.line, c.generation, l.closed_at IS NOT NULL, c.not_before, c.not_after, c.key_fp"
 	                 " FROM certs c JOIN lines l ON l.id = c.line WHERE c.serial = ?1",
-	                 "SELECT c.line, c.generation, l.closed_at IS NOT NULL, c.not_before, c.not_after"
+	                 "SELECT c.line, c.generation, l.closed_at IS NOT NULL, c.not_before, c.not_after, c.key_fp"
 	                 " FROM certs c JOIN lines l ON l.id = c.line WHERE c.serial = ?1"
 	                 " FOR SHARE OF l" },
 	/* Both look at no more than ?4 certificates: a client can make a line as long as it likes, and this is the

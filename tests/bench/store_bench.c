@@ -51,6 +51,7 @@ static struct change *renewal(int client, int64_t row)
 	r->provisioner_id = text_dup(SLICE_LIT("admin:5w6D5WhcwFuVZhZVNXX2QSTQnzMZAXYqSNL5Nf6BzVU"));
 	r->provisioner_name = text_dup(SLICE_LIT("admin"));
 	memset(r->key_fingerprint, client, sizeof(r->key_fingerprint));
+	memset(c->parent_key, client, sizeof(c->parent_key));
 	r->not_after.s = 1800000000 + row;
 	return c;
 }

@@ -18,6 +18,7 @@ static const struct row {
 	enum outcome want;
 	enum status want_st; /* not ST_OK: a bad change, whose outcome means nothing */
 	char key;            /* 0: 'K' */
+	char parent_key;     /* the same */
 	size_t der;          /* length; 0: 900 */
 } rows[] = {
 	{ CHANGE_ISSUE, "t1", "100", NULL, OUTCOME_DONE },
@@ -58,6 +59,12 @@ static const struct row {
 	{ CHANGE_REKEY, "k1", "121", "112", OUTCOME_TOKEN_USED, .key = 'N' },
 	{ CHANGE_REKEY, NULL, "121", "112", OUTCOME_KEY_BLOCKED, .key = 'B' },
 
+	/* a parent of another issuer, with a serial of ours: 100 is the first of a line, 112 is not, 701's line is closed */
+	{ CHANGE_RENEW, NULL, "150", "100", OUTCOME_DONE, .key = 'F', .parent_key = 'F' },
+	{ CHANGE_RENEW, NULL, "150", "100", OUTCOME_DONE, .key = 'F', .parent_key = 'F' },
+	{ CHANGE_REKEY, NULL, "151", "112", OUTCOME_DONE, .key = 'G', .parent_key = 'F' },
+	{ CHANGE_RENEW, NULL, "152", "701", OUTCOME_LINE_CLOSED, .key = 'F', .parent_key = 'F' },
+
 	{ CHANGE_REVOKE, "r1", "110", NULL, OUTCOME_DONE },
 	{ CHANGE_REVOKE, "r1", "110", NULL, OUTCOME_TOKEN_USED }, /* no retry: anybody can name this serial again */
 	{ CHANGE_REVOKE, "r2", "110", NULL, OUTCOME_ALREADY_REVOKED },
@@ -87,8 +94,8 @@ static const struct {
 	const char *sql, *want;
 } after[] = {
 	{ "SELECT group_concat(serial) FROM (SELECT serial FROM certs ORDER BY serial)",
-	  "100,102,104,105,110,111,112,115,116,120,131,701" },
-	{ "SELECT group_concat(serial) FROM (SELECT serial FROM lines ORDER BY serial)", "100,102,104,105,555,700" },
+	  "100,102,104,105,110,111,112,115,116,120,131,150,151,701" },
+	{ "SELECT group_concat(serial) FROM (SELECT serial FROM lines ORDER BY serial)", "100,102,104,105,150,151,555,700" },
 	{ "SELECT serial FROM tokens WHERE id = 't1'", "100" },
 	{ "SELECT serial FROM tokens WHERE id = 't2'", "-" },
 	{ "SELECT serial FROM tokens WHERE id = 't3'", "104" },
@@ -104,11 +111,14 @@ static const struct {
 	{ "SELECT l.serial || ' ' || c.generation || ' ' || c.parent FROM certs c JOIN lines l ON l.id = c.line"
 	  " WHERE c.serial = '116'",
 	  "555 1 555" },
+	{ "SELECT group_concat(c.serial || ' ' || l.serial || ' ' || c.generation || ' ' || c.parent)"
+	  " FROM certs c JOIN lines l ON l.id = c.line WHERE c.serial LIKE '15_'",
+	  "150 150 1 100,151 151 1 112" },
 	{ "SELECT ifnull(parent, 'none') || ' ' || generation FROM certs WHERE serial = '100'", "none 0" },
 	{ "SELECT hex(substr(key_fp, 1, 2)) FROM certs WHERE serial = '120'", "4E4E" },
 	{ "SELECT length(der) FROM certs WHERE serial = '100'", "900" },
 	{ "SELECT group_concat(serial) FROM (SELECT serial FROM certs WHERE new_key = 1 ORDER BY serial)",
-	  "100,102,104,105,115,116,120,701" },
+	  "100,102,104,105,115,116,120,150,151,701" },
 	{ "SELECT reason_code || ' ' || reason || ' ' || provisioner || ' ' || mtls || ' ' || token || ' ' || "
 	  "revoked_at"
 	  " || ' ' || not_after FROM revocations WHERE serial = '110'",
@@ -137,6 +147,8 @@ static struct change *change_of_row(const struct row *r)
 	c->kind = r->kind;
 	if (r->key)
 		memset(c->cert.key_fingerprint, r->key, sizeof(c->cert.key_fingerprint));
+	if (r->parent_key)
+		memset(c->parent_key, r->parent_key, sizeof(c->parent_key));
 	if (r->der)
 		change_fill_der(c, r->der);
 	return c;

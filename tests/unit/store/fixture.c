@@ -167,6 +167,7 @@ struct change *change_renew(const char *token, const char *parent, const char *s
 	c->kind = CHANGE_RENEW;
 	snprintf(c->cert.parent, sizeof(c->cert.parent), "%s", parent ? parent : "");
 	snprintf(c->cert.line, sizeof(c->cert.line), "%s", parent ? parent : "");
+	memset(c->parent_key, 'K', sizeof(c->parent_key));
 	c->cert.generation = 1;
 	return c;
 }
