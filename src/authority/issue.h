@@ -14,7 +14,7 @@ struct issued {
 };
 void issued_done(struct issued *i);
 
-enum { ISSUE_SERIAL_BYTES = 16 };
+enum { ISSUE_SERIAL_BYTES = SERIAL_NEW };
 
 struct sign_request {
 	const struct csr *csr;              /* signature already verified */

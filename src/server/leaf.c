@@ -79,7 +79,7 @@ enum status leaf_renew(struct server *s, struct snapshot *snap, struct error *e)
 	uint8_t serial[ISSUE_SERIAL_BYTES];
 	struct wall now = clock_wall(s->conf.clock);
 
-	if (key_generate(&KEY_SPEC_DEFAULT, &key, e) || entropy_fill(s->conf.entropy, serial, sizeof serial, e) ||
+	if (key_generate(&KEY_SPEC_DEFAULT, &key, e) || server_serial(s, now, serial, e) ||
 	    issue_listener(snap->auth, key, now, serial, &leaf, e) || make_tls(snap, leaf, key, &tls, e))
 		return error_wrap(e, "listener certificate");
 

@@ -76,7 +76,7 @@ static void renew(struct exchange *x, const struct csr *csr)
 		return;
 	}
 	note_provisioner(x, prov);
-	if (entropy_fill(x->server->conf.entropy, serial, sizeof serial, e) ||
+	if (server_serial(x->server, x->now, serial, e) ||
 	    issue_renewed(a, x->parent, &facts, prov, csr, x->now, serial, &x->issued, &x->verdict, e))
 		exchange_fail(x);
 	else if (x->verdict.refusal)

@@ -68,7 +68,7 @@ static void decide(struct exchange *x, const struct sign_request *q, struct slic
 	x->authorized = true;
 	snprintf(x->log_provisioner, sizeof x->log_provisioner, "%s", x->auth.prov->name);
 	snprintf(x->log_token, sizeof x->log_token, "%.16s", x->auth.token_id);
-	if (entropy_fill(x->server->conf.entropy, serial, sizeof serial, e) ||
+	if (server_serial(x->server, x->now, serial, e) ||
 	    issue_sign(a, &x->auth, q, x->now, serial, &x->issued, &x->verdict, e)) {
 		exchange_fail(x);
 		return;

@@ -46,6 +46,10 @@ struct server {
 /* A counted reference to the snapshot in force. */
 struct snapshot *server_snapshot(struct server *s);
 
+/* The bytes of a new certificate's serial number (serial.c). */
+MUST_USE enum status server_serial(const struct server *s, struct wall now, uint8_t ret[ISSUE_SERIAL_BYTES],
+                                   struct error *e);
+
 /* The listener's certificate (leaf.c): signs a new one for the snapshot and puts it into service. */
 MUST_USE enum status leaf_renew(struct server *s, struct snapshot *snap, struct error *e);
 /* When to look at it again: renewed at two thirds of its life, less a random 20th; else a 40th to a 20th of the life from

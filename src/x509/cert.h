@@ -95,3 +95,13 @@ MUST_USE enum status serial_normalize(struct slice in, char out[SERIAL_TEXT], st
 MUST_USE enum status serial_format(struct slice magnitude, char out[SERIAL_TEXT], struct error *e);
 /* The magnitude of a decimal text, without leading zeros: *ret lies in out. ST_INVALID: not one, or too long. */
 MUST_USE enum status serial_octets(const char *decimal, uint8_t out[SERIAL_OCTETS], struct slice *ret, struct error *e);
+
+/* Puts the time in front of the 88 bits that stay as they are: those are to be random. Serials made one after the other
+ * then stand next to each other, as text too (always 39 digits), and an index over millions of them is written in one
+ * place instead of everywhere. Two made by the same clocks compare like their seconds (until 2106, when it begins anew);
+ * within a second they stand together, in no order that means anything.
+ *
+ *    3 bits   32 bits             5 bits          88 bits
+ *   | 011 | seconds since 1970 | 32nds of mono | random | */
+enum { SERIAL_NEW = 16 };
+void serial_stamp(uint8_t serial[SERIAL_NEW], struct wall now, struct mono tick);

@@ -1,6 +1,7 @@
 /* Serial numbers: 160 bits between decimal text and octets. Declared in cert.h. */
 #include "x509/cert.h"
 
+#include "base/duration.h"
 #include "x509/show.h"
 
 enum { SERIAL_INPUT_MAX = 256 };
@@ -127,4 +128,14 @@ enum status serial_octets(const char *decimal, uint8_t out[SERIAL_OCTETS], struc
 	memcpy(out, v, SERIAL_OCTETS);
 	*ret = slice_of(out + zeros, SERIAL_OCTETS - zeros);
 	return ST_OK;
+}
+
+void serial_stamp(uint8_t serial[SERIAL_NEW], struct wall now, struct mono tick)
+{
+	uint64_t fraction = (uint64_t)(tick.ns % DURATION_S) * 32 / DURATION_S;
+	/* RFC 5280 §4.1.2.2: "The serial number MUST be a positive integer". 2^127 > v > 10^38: no leading zero either.
+	 */
+	uint64_t front = UINT64_C(3) << 37 | (uint64_t)(uint32_t)now.s << 5 | fraction;
+	for (int i = 4; i >= 0; i--, front >>= 8)
+		serial[i] = (uint8_t)front;
 }

@@ -110,6 +110,45 @@ static void formatted(void **state)
 	}
 }
 
+/* Always 39 digits, in the order of their seconds as numbers and as text, and 88 bits that nobody touched. */
+static void stamped(void **state)
+{
+	(void)state;
+	static const struct {
+		int64_t s, tick_ns;
+		const char *front;
+	} rows[] = {
+		{ 0, 0, "6000000000" },
+		{ 0, 31249999, "6000000000" },
+		{ 0, 31250000, "6000000001" },
+		{ 0, INT64_C(7999999999), "600000001f" },
+		{ 1, 5, "6000000020" },
+		{ 1800000000, 500000000, "6d693a4010" },
+		{ UINT32_MAX, 999999999, "7fffffffff" },
+		{ INT64_C(1) << 32, 0, "6000000000" },
+	};
+	static const uint8_t random[2][11] = { { 0 }, { 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255 } };
+	char before[SERIAL_TEXT] = "";
+	for (size_t i = 0; i < COUNT_OF(rows); i++) {
+		for (size_t r = 0; r < 2; r++) {
+			struct error e;
+			char text[SERIAL_TEXT];
+			uint8_t serial[SERIAL_NEW];
+			AUTO(buf_done) struct buf front = BUF_INIT(0);
+			memcpy(serial + 5, random[r], sizeof random[r]);
+			serial_stamp(serial, (struct wall){ rows[i].s }, (struct mono){ rows[i].tick_ns });
+			assert_true(slice_eq(slice_of(serial, 5), unhex(rows[i].front, &front)));
+			assert_memory_equal(serial + 5, random[r], sizeof random[r]);
+			assert_ok(serial_format(slice_of(serial, sizeof serial), text, &e));
+			assert_int_equal(strlen(text), 39);
+			if (i && rows[i].s > rows[i - 1].s && rows[i].s <= UINT32_MAX)
+				assert_true(strcmp(before, text) < 0);
+			if (r)
+				memcpy(before, text, sizeof text);
+		}
+	}
+}
+
 /* Of every length, against OpenSSL's numbers. */
 static void formatted_as_openssl_does(void **state)
 {
@@ -137,6 +176,7 @@ int main(void)
 		cmocka_unit_test(formatted_as_openssl_does),
 		cmocka_unit_test(normalized_as_go_reads_numbers),
 		cmocka_unit_test(formatted),
+		cmocka_unit_test(stamped),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
