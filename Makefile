@@ -2,7 +2,7 @@
 PREFIX ?= /usr/local
 BUILD  ?= build
 
-.PHONY: all build deps-build deps-test test check demo bench torture fuzz install clean
+.PHONY: all build deps-build deps-test test check demo bench torture soak fuzz install clean
 
 all: build
 
@@ -33,6 +33,12 @@ bench: deps-test
 
 torture: deps-test
 	@tools/torture
+
+# Mixed load on one step-ca, and what it should refuse: for hours.
+soak: deps-test
+	@test -f build-test/build.ninja || meson setup build-test -Dwerror=true >/dev/null
+	@ninja -C build-test --quiet
+	@python3 tests/fault/soak.py build-test/tests/fault/caload $(or $(SOAK_MINUTES),120)
 
 # FUZZ_SECONDS for each target (default 60); FUZZ=name for one target.
 fuzz: deps-test

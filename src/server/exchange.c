@@ -213,7 +213,7 @@ void exchange_burn(struct exchange *x, const char *token_id, struct wall token_e
 
 static enum log_level level_of(int status)
 {
-	return status >= 500 || status == 0 ? LOG_ERROR : status >= 400 ? LOG_WARN : LOG_INFO_;
+	return status >= 500 ? LOG_ERROR : status >= 400 || status == 0 ? LOG_WARN : LOG_INFO_;
 }
 
 static const char *or_null(const char *s)

@@ -1,10 +1,11 @@
 /* caload - clients of a real CA, each on TLS connections of its own: sign, renew, rekey, revoke without pause.
  * Remembers what they were told, prints it when told to stop, and tries it again at the front door when told to check.
  *
- * usage: caload [-f] [-k PID:N] URL ROOT KEY PROVISIONER KID CLIENTS SEED
+ * usage: caload [-f] [-k PID:N] [-p MS] URL ROOT KEY PROVISIONER KID CLIENTS SEED
  *
  *   -f        the CA's disk may fail: 503 is an answer, a broken connection is not
  *   -k PID:N  kills that process a random instant after the N-th answer
+ *   -p MS     each client rests so long, at most, between two requests
  *
  * Commands on stdin, one a line; answers on stdout:
  *   count  "count ANSWERS LATER WRONG"
@@ -63,7 +64,7 @@ static struct {
 	EVP_PKEY *key; /* of the provisioner */
 	bool failing;
 	pid_t victim;
-	unsigned kill_after, clients;
+	unsigned kill_after, clients, rest_ms;
 	struct client v[CLIENTS_MAX];
 	atomic_bool stop;
 	atomic_uint answers, later, wrong;
@@ -261,7 +262,8 @@ static void *client_main(void *client)
 {
 	struct client *c = client;
 	while (!atomic_load(&load.stop) && do_something(c))
-		;
+		if (load.rest_ms)
+			usleep((useconds_t)(random_next(&c->random) % load.rest_ms * 1000));
 	return NULL;
 }
 
@@ -417,9 +419,11 @@ int main(int argc, char *argv[])
 {
 	struct error e;
 	AUTO(buf_done) struct buf root = BUF_INIT(1 << 20);
-	for (int o; (o = getopt(argc, argv, "fk:")) != -1;) {
+	for (int o; (o = getopt(argc, argv, "fk:p:")) != -1;) {
 		if (o == 'f')
 			load.failing = true;
+		else if (o == 'p')
+			load.rest_ms = (unsigned)strtoul(optarg, NULL, 10);
 		else
 			must(o == 'k' && sscanf(optarg, "%d:%u", &load.victim, &load.kill_after) == 2, "-k PID:N",
 			     NULL);
