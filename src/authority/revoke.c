@@ -176,3 +176,43 @@ enum status revoke_line_decide(const struct revoke_line_request *r, const char *
 	*ret = TAKE(c);
 	return ST_OK;
 }
+
+/* --- by an administrator of the CA's machine ---------------------------------------------------------------------- */
+
+static enum status new_admin_change(enum change_kind kind, const char *who, struct wall now, struct change **ret,
+                                    struct error *e)
+{
+	AUTO(change_free_p) struct change *c = change_new(kind);
+	if (!c || !(c->provisioner_id = text_dup(slice_cstr(who))))
+		return error_nomem(e);
+	c->at = now;
+	*ret = TAKE(c);
+	return ST_OK;
+}
+
+enum status revoke_by_admin(const struct revoke_request *r, const char *serial, const char *who, struct wall now,
+                            struct change **ret, struct error *e)
+{
+	AUTO(change_free_p) struct change *c = NULL;
+	if (new_admin_change(CHANGE_REVOKE, who, now, &c, e))
+		return e->status;
+	snprintf(c->serial, sizeof c->serial, "%s", serial);
+	c->reason_code = (int)r->reason_code;
+	if (!(c->reason = text_dup(r->reason)))
+		return error_nomem(e);
+	*ret = TAKE(c);
+	return ST_OK;
+}
+
+enum status revoke_line_by_admin(const struct revoke_line_request *r, const char *serial, enum line_scope scope,
+                                 const char *who, struct wall now, struct change **ret, struct error *e)
+{
+	const struct revoke_request one = { .reason_code = r->reason_code, .reason = r->reason };
+	AUTO(change_free_p) struct change *c = NULL;
+	if (revoke_by_admin(&one, serial, who, now, &c, e))
+		return e->status;
+	c->kind = CHANGE_REVOKE_LINE;
+	c->scope = scope;
+	*ret = TAKE(c);
+	return ST_OK;
+}

@@ -22,6 +22,10 @@ MUST_USE enum status revoke_decide(const struct revoke_request *r, const char *s
                                    const struct cert *peer, struct wall now, struct change **ret, struct verdict *v,
                                    struct error *e);
 
+/* Who administers the CA on its machine needs neither token nor certificate. who: for the record, "admin uid 0". */
+MUST_USE enum status revoke_by_admin(const struct revoke_request *r, const char *serial, const char *who,
+                                     struct wall now, struct change **ret, struct error *e);
+
 /* --- a whole line (ours) --- */
 
 struct revoke_line_request {
@@ -41,3 +45,7 @@ MUST_USE enum status revoke_line_check(const struct revoke_line_request *r, char
 MUST_USE enum status revoke_line_decide(const struct revoke_line_request *r, const char *serial, enum line_scope scope,
                                         const struct authorization *auth, struct wall now, struct change **ret,
                                         struct verdict *v, struct error *e);
+
+MUST_USE enum status revoke_line_by_admin(const struct revoke_line_request *r, const char *serial,
+                                          enum line_scope scope, const char *who, struct wall now, struct change **ret,
+                                          struct error *e);

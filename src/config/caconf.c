@@ -36,6 +36,7 @@ void caconf_free(struct caconf *c)
 		          c->address,
 		          c->insecure_address,
 		          c->metrics_address,
+		          c->admin_socket,
 		          c->common_name,
 		          c->trace_header,
 		          c->store_folder,
@@ -65,6 +66,18 @@ static void provisioner_draft_done(struct provisioner_draft *d)
 	free(d->name);
 	free(d->encrypted_key);
 	free(d->roots);
+}
+
+enum status caconf_admin_socket(const struct caconf *c, const char *runtime_dir, struct buf *ret, struct error *e)
+{
+	size_t runtime_n = runtime_dir ? strcspn(runtime_dir, ":") : 0;
+	if (c->admin_socket && *c->admin_socket)
+		buf_adds(ret, strcmp(c->admin_socket, CACONF_NO_SOCKET) ? c->admin_socket : "");
+	else if (runtime_n)
+		buf_addf(ret, "%.*s/" CACONF_ADMIN_SOCKET, (int)runtime_n, runtime_dir);
+	else if (c->store.kind == STORE_SQLITE)
+		buf_addf(ret, "%s/" CACONF_ADMIN_SOCKET, c->store_folder);
+	return buf_check(ret, e);
 }
 
 /* ---- provisioners ---- */

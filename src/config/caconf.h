@@ -16,6 +16,7 @@ struct caconf {
 	char *crt, *key;                                    /* files */
 	char *password;                                     /* key password in the file; NULL where none */
 	char *address, *insecure_address, *metrics_address; /* the latter two NULL where absent */
+	char *admin_socket;                                 /* NULL where absent: see caconf_admin_socket */
 	char **dns_names;
 	size_t dns_n;
 	char *common_name;
@@ -66,6 +67,13 @@ MUST_USE enum status caconf_load(const char *path, struct caconf **ret, struct e
  *   a root; ST_MISSING no such file, or no password */
 MUST_USE enum status caconf_build(struct caconf *c, const struct password_source *password, struct wall now,
                                   struct authority **ret, struct error *e);
+
+/* Where this CA has its admin socket: what ca.json says, else admin.sock in runtime_dir ($RUNTIME_DIRECTORY, of which
+ * the first counts; NULL where it is not set), else beside the database. Appends; nothing where it has none. */
+#define CACONF_NO_SOCKET "off"
+#define CACONF_ADMIN_SOCKET "admin.sock"
+MUST_USE enum status caconf_admin_socket(const struct caconf *c, const char *runtime_dir, struct buf *ret,
+                                         struct error *e);
 
 /* The schema as documentation: every key with type, range, default, what we do, and why. */
 enum caconf_doc { CACONF_DOC_TEXT, CACONF_DOC_MARKDOWN };

@@ -60,6 +60,15 @@ static enum status check_dns_names(const char *shown, const json_t *v, struct er
 	return ST_OK;
 }
 
+static enum status check_admin_socket(const char *shown, const json_t *v, struct error *e)
+{
+	const char *s = json_string_value(v);
+	if (!*s || *s == '/' || !strcmp(s, CACONF_NO_SOCKET))
+		return ST_OK;
+	return error_set(e, ST_INVALID, "%s: \"%.200s\" is no absolute path; `step` has to find it from elsewhere",
+	                 shown, s);
+}
+
 static enum status check_roots(const char *shown, const json_t *v, struct error *e)
 {
 	if (json_is_array(v) && !json_array_size(v))
@@ -373,6 +382,13 @@ static const struct ckey rows[] = {
 	  CONF(metrics_address),
 	  .check = check_address,
 	  .help = "host:port of /metrics, for Prometheus over plain HTTP; absent: closed" },
+	{ .path = "adminSocket",
+	  .type = CKEY_TEXT,
+	  .ours = true,
+	  CONF(admin_socket),
+	  .check = check_admin_socket,
+	  .help = "unix socket for `step ca list` and the like, for root and the CA's own user; off: none. Default: "
+	          "admin.sock in $RUNTIME_DIRECTORY, else beside the database" },
 
 	{ .path = "threads",
 	  .type = CKEY_INT,

@@ -17,7 +17,7 @@ static const char *metrics_address(const struct caconf *c)
 	return c->metrics_address && *c->metrics_address ? c->metrics_address : NULL;
 }
 
-/* All but HTTPS, which is always there. */
+/* All but HTTPS, which is always there, and the admin socket, which is no address (admin.c). */
 static const struct side {
 	const char *what;                               /* "Serving WHAT on ..." */
 	const char *key;                                /* of ca.json */
@@ -25,6 +25,7 @@ static const struct side {
 	const struct route *routes;
 } sides[FRONT_COUNT] = {
 	[FRONT_METRICS] = { "metrics over plain HTTP", "metricsAddress", metrics_address, routes_metrics },
+	[FRONT_ADMIN] = { .key = "adminSocket", .routes = routes_admin },
 };
 
 void front_init(struct server *s)
@@ -52,7 +53,7 @@ static enum status open_side(struct front *f, const struct side *side, struct er
 
 enum status front_open_sides(struct server *s, struct error *e)
 {
-	for (size_t i = FRONT_CA + 1; i < FRONT_COUNT; i++)
+	for (size_t i = FRONT_CA + 1; i < FRONT_ADMIN; i++)
 		if (open_side(&s->fronts[i], &sides[i], e))
 			return e->status;
 	return ST_OK;
@@ -60,7 +61,7 @@ enum status front_open_sides(struct server *s, struct error *e)
 
 void front_announce(const struct server *s)
 {
-	for (size_t i = FRONT_CA + 1; i < FRONT_COUNT; i++)
+	for (size_t i = FRONT_CA + 1; i < FRONT_ADMIN; i++)
 		if (s->fronts[i].listener)
 			log_line(LOG_INFO_, "Serving %s on %s (port %d) ...", sides[i].what,
 			         sides[i].address(s->now_->conf), listener_port(s->fronts[i].listener));
@@ -81,7 +82,7 @@ static bool same_text(const char *a, const char *b)
 
 void front_tell_kept(const struct caconf *old, const struct caconf *new)
 {
-	for (size_t i = FRONT_CA + 1; i < FRONT_COUNT; i++)
+	for (size_t i = FRONT_CA + 1; i < FRONT_ADMIN; i++)
 		if (!same_text(sides[i].address(old), sides[i].address(new)))
 			log_line(LOG_WARN, "%s: changed in the configuration; the old one holds until a restart",
 			         sides[i].key);

@@ -78,3 +78,31 @@ void resource_revoke(struct exchange *x, const char *arg)
 		decide(x, &q, serial, ott);
 	}
 }
+
+/* The same over the admin socket, where whoever may connect needs nothing more. */
+void resource_admin_revoke(struct exchange *x, const char *arg)
+{
+	(void)arg;
+	AUTO(json_decref_p) json_t *body = NULL;
+	AUTO(change_free_p) struct change *change = NULL;
+	struct revoke_request q = { 0 };
+	struct slice ott = SLICE_NONE;
+	char serial[SERIAL_TEXT];
+
+	if (decode(x, &body, &q, &ott)) {
+		exchange_malformed(x);
+	} else if (revoke_check(&q, serial, &x->verdict, &x->error)) {
+		exchange_fail(x);
+	} else if (x->verdict.refusal) {
+		exchange_refuse(x);
+	} else {
+		snprintf(x->log_serial, sizeof x->log_serial, "%s", serial);
+		admin_name(x);
+		buf_adds(&x->body, "{\"status\":\"ok\"}\n");
+		if (revoke_by_admin(&q, serial, x->log_provisioner, x->now, &change, &x->error) ||
+		    buf_check(&x->body, &x->error))
+			exchange_fail(x);
+		else
+			exchange_submit(x, TAKE(change), 200);
+	}
+}

@@ -133,3 +133,41 @@ void resource_revoke_line(struct exchange *x, const char *arg)
 		decide(x, &b, serial, scope);
 	}
 }
+
+/* --- over the admin socket ---------------------------------------------------------------------------------------- */
+
+static void decide_as_admin(struct exchange *x, const struct line_body *b, const char *serial, enum line_scope scope)
+{
+	AUTO(change_free_p) struct change *change = NULL;
+	admin_name(x);
+	if (answer(x, serial, scope)) {
+		exchange_fail(x);
+	} else if (b->dry_run) {
+		exchange_json(x, 200, buf_slice(&x->body));
+	} else if (revoke_line_by_admin(&b->q, serial, scope, x->log_provisioner, x->now, &change, &x->error)) {
+		exchange_fail(x);
+	} else {
+		x->log_scope = line_scope_name(scope);
+		exchange_submit(x, TAKE(change), 200);
+	}
+}
+
+void resource_admin_revoke_line(struct exchange *x, const char *arg)
+{
+	(void)arg;
+	AUTO(json_decref_p) json_t *body = NULL;
+	struct line_body b = { 0 };
+	char serial[SERIAL_TEXT];
+	enum line_scope scope;
+
+	if (decode(x, &body, &b)) {
+		exchange_malformed(x);
+	} else if (revoke_line_check(&b.q, serial, &scope, &x->verdict, &x->error)) {
+		exchange_fail(x);
+	} else if (x->verdict.refusal) {
+		exchange_refuse(x);
+	} else {
+		snprintf(x->log_serial, sizeof x->log_serial, "%s", serial);
+		decide_as_admin(x, &b, serial, scope);
+	}
+}

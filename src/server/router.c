@@ -31,6 +31,14 @@ const struct route routes_metrics[] = {
 	{ 0 },
 };
 
+const struct route routes_admin[] = {
+	{ GET, "/info", resource_admin_info },
+	{ POST, "/certificates", resource_admin_certificates },
+	{ POST, "/revoke", resource_admin_revoke },
+	{ POST, "/revoke-line", resource_admin_revoke_line },
+	{ 0 },
+};
+
 enum { SEGMENT_MAX = 512 };
 
 static int hex_value(char c)

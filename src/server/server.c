@@ -108,7 +108,7 @@ enum status server_start(const struct server_conf *conf, struct server **ret, st
 	tell_warnings(conf, s->now_->conf);
 	banner(s);
 	if (open_store(s, e) || leaf_renew(s, s->now_, e) || open_listener(s, e) || front_open_sides(s, e) ||
-	    write_port(s, e))
+	    admin_open(s, e) || write_port(s, e))
 		goto fail;
 	log_line(LOG_INFO_, "Serving HTTPS on %s (port %d) ...", s->now_->conf->address, server_port(s));
 	front_announce(s);
@@ -146,6 +146,7 @@ static void tell_kept(const struct caconf *old, const struct caconf *new)
 	if (!same_limits(&old->limits, &new->limits))
 		log_line(LOG_WARN, "limits: changed in the configuration; the old ones hold until a restart");
 	front_tell_kept(old, new);
+	admin_tell_kept(old, new);
 	if (old->threads != new->threads)
 		log_line(LOG_WARN, "threads: changed in the configuration; the old number holds until a restart");
 }
@@ -180,6 +181,7 @@ void server_stop(struct server *s)
 	if (!s)
 		return;
 	front_close(s);
+	admin_close(s);
 	if (s->store)
 		store_close(s->store);
 	SSL_CTX_free(s->tls_);

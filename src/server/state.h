@@ -25,7 +25,7 @@ struct snapshot *snapshot_ref(struct snapshot *s);
 void snapshot_unref(struct snapshot *s);
 
 /* Which resources an address has (front.c). The listener's handler gets it as its context. */
-enum front_id { FRONT_CA, FRONT_METRICS, FRONT_COUNT };
+enum front_id { FRONT_CA, FRONT_METRICS, FRONT_ADMIN, FRONT_COUNT };
 struct front {
 	struct server *server;
 	const struct route *routes;
@@ -36,6 +36,7 @@ struct server {
 	struct server_conf conf;
 	struct store *store;
 	struct front fronts[FRONT_COUNT];
+	struct admin *admin;       /* NULL: no admin socket */
 	struct snapshot *now_;     /* guarded by lock: use server_snapshot() */
 	SSL_CTX *tls_;             /* guarded by lock */
 	pthread_mutex_t lock;
@@ -66,6 +67,15 @@ void front_close(struct server *s);
 /* Warns of addresses that a reload cannot change. */
 void front_tell_kept(const struct caconf *old, const struct caconf *new);
 
+/* The admin socket (admin.c). One that ca.json names must open; the default one is missed with a warning. */
+MUST_USE enum status admin_open(struct server *s, struct error *e);
+void admin_close(struct server *s); /* once its front is closed */
+/* Warns of what a reload cannot change. */
+void admin_tell_kept(const struct caconf *old, const struct caconf *new);
+struct exchange;
+/* Sets x->log_provisioner to who acts, which goes into the record of what is changed: "admin uid 0". */
+void admin_name(struct exchange *x);
+
 /* One request on its way (exchange.c). Owned by the request; the store's callback and the access log use it. */
 struct exchange {
 	struct server *server;
@@ -88,6 +98,7 @@ struct exchange {
 	char log_subject[256];
 	const char *log_scope;     /* of a line that is revoked; else NULL */
 	int64_t log_count;         /* of its certificates that have not expired */
+	bool log_quiet;            /* a page behind the first: not worth a record of its own */
 };
 
 /* The ends of an exchange. Each leads to exactly one request_reply. */
@@ -136,6 +147,10 @@ void resource_rekey(struct exchange *x, const char *arg);
 void resource_revoke(struct exchange *x, const char *arg);
 void resource_revoke_line(struct exchange *x, const char *arg);
 void resource_metrics(struct exchange *x, const char *arg);
+void resource_admin_info(struct exchange *x, const char *arg);
+void resource_admin_certificates(struct exchange *x, const char *arg);
+void resource_admin_revoke(struct exchange *x, const char *arg);
+void resource_admin_revoke_line(struct exchange *x, const char *arg);
 
 /* A front's resources; a list ends with path NULL. */
 enum { ROUTE_GET = 1 /* and HEAD */, ROUTE_POST = 2 };
@@ -144,7 +159,7 @@ struct route {
 	const char *path; /* '*' stands for one non-empty segment, handed to the resource */
 	void (*run)(struct exchange *x, const char *arg);
 };
-extern const struct route routes_ca[], routes_metrics[];
+extern const struct route routes_ca[], routes_metrics[], routes_admin[];
 
 /* The listener's handler: finds the resource and starts the exchange. */
 void router_handle(void *front, struct request *r);

@@ -101,6 +101,38 @@ static void what_is_absent_gets_its_default(void **state)
 	assert_string_equal(c->warnings[0], "authority.provisioners: there is none: nobody can get a certificate");
 }
 
+static void where_the_admin_socket_is(void **state)
+{
+	(void)state;
+	static const struct {
+		const char *set, *db, *runtime_dir, *want;
+	} rows[] = {
+		{ NULL, "sqlite", NULL, "/etc/step-ca/db/admin.sock" },
+		{ NULL, "sqlite", "", "/etc/step-ca/db/admin.sock" },
+		{ NULL, "sqlite", "/run/step-ca", "/run/step-ca/admin.sock" },
+		{ NULL, "sqlite", "/run/a:/run/b", "/run/a/admin.sock" },
+		{ "\"\"", "sqlite", "/run/step-ca", "/run/step-ca/admin.sock" },
+		{ "\"/x/y\"", "sqlite", "/run/step-ca", "/x/y" },
+		{ "\"off\"", "sqlite", "/run/step-ca", "" },
+		{ NULL, NULL, NULL, "" },
+		{ NULL, NULL, "/run/step-ca", "/run/step-ca/admin.sock" },
+		{ "\"/x/y\"", NULL, NULL, "/x/y" },
+	};
+	for (size_t i = 0; i < COUNT_OF(rows); i++) {
+		struct error e = ERROR_INIT;
+		AUTO(caconf_free_p) struct caconf *c = NULL;
+		AUTO(buf_done) struct buf text = BUF_INIT(1 << 20), got = BUF_INIT(256);
+		AUTO(json_decref_p) json_t *file = json_loads(sample_json, 0, NULL);
+		sample_set(file, "adminSocket", rows[i].set);
+		if (!rows[i].db)
+			sample_set(file, "db", NULL);
+		assert_ok(jsonio_format(file, &text, &e));
+		assert_ok(caconf_parse(buf_slice(&text), "ca.json", &c, &e));
+		assert_ok(caconf_admin_socket(c, rows[i].runtime_dir, &got, &e));
+		assert_string_equal(buf_cstr(&got), rows[i].want);
+	}
+}
+
 static void every_setting_is_taken(void **state)
 {
 	(void)state;
@@ -109,6 +141,7 @@ static void every_setting_is_taken(void **state)
 		{ "federatedRoots", "[\"f1\",\"f2\"]" },
 		{ "insecureAddress", "\":80\"" },
 		{ "metricsAddress", "\"127.0.0.1:9090\"" },
+		{ "adminSocket", "\"/run/ca/s\"" },
 		{ "password", "\"pass\\tword\"" },
 		{ "commonName", "\"Our CA\"" },
 		{ "logger", "{\"format\":\"JSON\",\"traceHeader\":\"X-Trace\"}" },
@@ -148,6 +181,7 @@ static void every_setting_is_taken(void **state)
 	assert_string_equal(c->federated[1], "f2");
 	assert_string_equal(c->insecure_address, ":80");
 	assert_string_equal(c->metrics_address, "127.0.0.1:9090");
+	assert_string_equal(c->admin_socket, "/run/ca/s");
 	assert_string_equal(c->password, "pass\tword");
 	assert_string_equal(c->common_name, "Our CA");
 	assert_int_equal(c->log_format, LOG_JSON);
@@ -218,6 +252,8 @@ static const struct refusal_row {
 	{ "address", "\"localhost:https\"",
 	  "address: \"localhost:https\" has no port; write host:port, such as :443 or 127.0.0.1:9000" },
 	{ "address", "\":65536\"", "address: there is no port 65536" },
+	{ "adminSocket", "\"admin.sock\"",
+	  "adminSocket: \"admin.sock\" is no absolute path; `step` has to find it from elsewhere" },
 	{ "address", "\"::1:443\"", "address: write an IPv6 address in brackets: [::1]:443" },
 	{ "insecureAddress", "\"x\"",
 	  "insecureAddress: \"x\" has no port; write host:port, such as :443 or 127.0.0.1:9000" },
@@ -1044,6 +1080,7 @@ int main(void)
 		cmocka_unit_test(a_file_of_the_peers_shape_loads),
 		cmocka_unit_test(what_is_absent_gets_its_default),
 		cmocka_unit_test(every_setting_is_taken),
+		cmocka_unit_test(where_the_admin_socket_is),
 		cmocka_unit_test(refusals_name_the_path_and_the_remedy),
 		cmocka_unit_test(what_is_no_json_object_is_refused),
 		cmocka_unit_test(the_same_id_twice_is_refused),
