@@ -40,10 +40,10 @@ static void arm(struct conn *c, int64_t ms)
 		conn_kill(c);
 }
 
-static void tell_refused(const struct conn *c, const char *why)
+static void tell_refused(const struct conn *c, enum listener_refusal kind, const char *why)
 {
 	if (conf_of(c)->refused)
-		conf_of(c)->refused(conf_of(c)->ctx, c->remote, why);
+		conf_of(c)->refused(conf_of(c)->ctx, c->remote, kind, why);
 }
 
 /* -- the end -------------------------------------------------------------------------------------------------- */
@@ -360,8 +360,10 @@ static void handshake_done(struct conn *c)
 	X509 *x = SSL_get0_peer_certificate(c->ssl);
 	struct error e = ERROR_INIT;
 
+	if (conf_of(c)->greeted)
+		conf_of(c)->greeted(conf_of(c)->ctx, clock_mono(conf_of(c)->clock).ns - c->begun.ns);
 	if (x && SSL_get_verify_result(c->ssl) == X509_V_OK && cert_of_x509(x, &c->peer, &e)) {
-		tell_refused(c, e.text);
+		tell_refused(c, LISTENER_HANDSHAKE_FAILED, e.text);
 		conn_kill(c);
 		return;
 	}
@@ -390,7 +392,7 @@ static void handshake_failed(struct conn *c, short what)
 		"HTTP/1.0 400 Bad Request\r\n\r\nClient sent an HTTP request to an HTTPS server.\n";
 	bool plain_http = false;
 
-	tell_refused(c, handshake_failure(c, &plain_http));
+	tell_refused(c, LISTENER_HANDSHAKE_FAILED, handshake_failure(c, &plain_http));
 	if (plain_http && send(c->fd, answer, sizeof answer - 1, MSG_DONTWAIT | MSG_NOSIGNAL) < 0) {
 		conn_kill(c);
 		return;
@@ -452,7 +454,7 @@ static void on_timer(evutil_socket_t fd, short what, void *arg)
 	(void)fd;
 	(void)what;
 	if (c->state == CONN_HANDSHAKE)
-		tell_refused(c, "TLS handshake took too long");
+		tell_refused(c, LISTENER_HANDSHAKE_LATE, "TLS handshake took too long");
 	if (c->state == CONN_IDLE)
 		send_close_notify(c);
 	if (c->state == CONN_RUNNING)
@@ -537,6 +539,7 @@ void conn_open(struct worker *w, int fd, const struct in6_addr *from, int port)
 		return;
 	}
 	*c = (struct conn){ .w = w, .fd = fd, .from = *from, .state = CONN_HANDSHAKE, .next = w->conns };
+	c->begun = clock_mono(conf_of(c)->clock);
 	if (c->next)
 		c->next->prev = c;
 	w->conns = c;

@@ -72,7 +72,7 @@ struct conn {
 	bool has_user; /* over a unix socket */
 	uid_t user;
 	struct cert *peer;
-	struct mono begun; /* first byte of the request */
+	struct mono begun; /* first byte of the request; before the handshake: accept */
 	size_t scanned;    /* bytes of input known to hold no end of a head */
 	size_t lingered;   /* bytes thrown away */
 	struct http1_chunked chunked;

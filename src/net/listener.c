@@ -57,7 +57,7 @@ static void accepted(struct worker *w, int fd, const struct sockaddr_storage *sa
 	if (w->l->conf.refused) {
 		char remote[NI_MAXHOST] = "?";
 		getnameinfo((const struct sockaddr *)sa, sizeof *sa, remote, sizeof remote, NULL, 0, NI_NUMERICHOST);
-		w->l->conf.refused(w->l->conf.ctx, remote, why);
+		w->l->conf.refused(w->l->conf.ctx, remote, LISTENER_FULL, why);
 	}
 }
 
@@ -362,4 +362,9 @@ enum status listener_start(const struct listener_conf *conf, struct listener **r
 int listener_port(const struct listener *l)
 {
 	return l->port;
+}
+
+int listener_connections(struct listener *l)
+{
+	return quota_total(l->quota);
 }

@@ -63,6 +63,9 @@ struct response {
 /* Exactly once per request; any thread. Copies what it needs before it returns. */
 void request_reply(struct request *r, const struct response *resp);
 
+/* Why a connection ended before its first request. */
+enum listener_refusal { LISTENER_FULL, LISTENER_HANDSHAKE_LATE, LISTENER_HANDSHAKE_FAILED };
+
 struct listener;
 typedef void listener_handler(void *ctx, struct request *r);
 
@@ -84,7 +87,9 @@ struct listener_conf {
 	void (*done)(void *ctx, struct request *r, int status, size_t body_bytes);
 	/* Told of a connection that ended before it could make a request (failed handshake, over a cap, no TLS), which no
 	 * access record would show. May be NULL. */
-	void (*refused)(void *ctx, const char *remote, const char *why);
+	void (*refused)(void *ctx, const char *remote, enum listener_refusal kind, const char *why);
+	/* Told of each handshake that was done. May be NULL. */
+	void (*greeted)(void *ctx, int64_t took_ns);
 	void *ctx;
 };
 
@@ -93,6 +98,7 @@ struct listener_conf {
  * names the address. */
 MUST_USE enum status listener_start(const struct listener_conf *conf, struct listener **ret, struct error *e);
 int listener_port(const struct listener *l);
+int listener_connections(struct listener *l); /* that are open now */
 /* Has every thread's loop turned since the last call (true the first time)? Asks them again. For a watchdog. */
 bool listener_alive(struct listener *l);
 /* Stops accepting, closes idle connections, lets running requests finish (at most drain_ms), joins the threads, frees.

@@ -82,6 +82,14 @@ const char *quota_enter(struct quota *q, const struct in6_addr *from)
 	return why;
 }
 
+int quota_total(struct quota *q)
+{
+	pthread_mutex_lock(&q->lock);
+	int n = q->total;
+	pthread_mutex_unlock(&q->lock);
+	return n;
+}
+
 void quota_leave(struct quota *q, const struct in6_addr *from)
 {
 	pthread_mutex_lock(&q->lock);

@@ -36,7 +36,8 @@ struct stage {
 	int port;
 	pthread_mutex_t lock;
 	pthread_cond_t changed;
-	int handled, done, died, refused, freed;
+	int handled, done, died, refused, freed, greeted;
+	enum listener_refusal refusal;
 	int last_status;
 	size_t last_bytes;
 	char why[256], last_path[64];
@@ -152,12 +153,24 @@ static void note_done(void *ctx, struct request *r, int status, size_t bytes)
 	pthread_mutex_unlock(&s->lock);
 }
 
-static void note_refused(void *ctx, const char *remote, const char *why)
+static void note_refused(void *ctx, const char *remote, enum listener_refusal kind, const char *why)
 {
 	struct stage *s = ctx;
 	pthread_mutex_lock(&s->lock);
 	s->refused++;
+	s->refusal = kind;
 	snprintf(s->why, sizeof s->why, "%s %s", remote, why);
+	pthread_cond_broadcast(&s->changed);
+	pthread_mutex_unlock(&s->lock);
+}
+
+static void note_greeted(void *ctx, int64_t took_ns)
+{
+	struct stage *s = ctx;
+	pthread_mutex_lock(&s->lock);
+	s->greeted++;
+	if (took_ns <= 0 || took_ns > 60 * INT64_C(1000000000))
+		abort();
 	pthread_cond_broadcast(&s->changed);
 	pthread_mutex_unlock(&s->lock);
 }
@@ -199,6 +212,7 @@ static void stage_start_with(struct stage *s, struct listener_limits limits, int
 		                      .tls = give_tls,
 		                      .done = note_done,
 		                      .refused = note_refused,
+		                      .greeted = note_greeted,
 		                      .ctx = s };
 	if (!tls)
 		conf.tls = NULL;
@@ -521,6 +535,8 @@ static void plain_http(void **state)
 	close(fd);
 	wait_for(&s, &s.refused, 1);
 	assert_non_null(strstr(s.why, "127.0.0.1:"));
+	assert_int_equal(s.refusal, LISTENER_HANDSHAKE_FAILED);
+	assert_int_equal(s.greeted, 0);
 	stage_stop(&s);
 }
 
@@ -708,6 +724,8 @@ static void handshake_that_does_not_come(void **state)
 	close(fd);
 	wait_for(&s, &s.refused, 1);
 	assert_non_null(strstr(s.why, "took too long"));
+	assert_int_equal(s.refusal, LISTENER_HANDSHAKE_LATE);
+	assert_int_equal(s.greeted, 0);
 	stage_stop(&s);
 }
 
@@ -1048,11 +1066,14 @@ static void connection_caps(void **state)
 		stage_start(&s, limits, 2);
 		assert_true(wire_open(&one, s.port, NULL));
 		assert_true(wire_open(&two, s.port, NULL));
+		assert_int_equal(listener_connections(s.l), 2);
 		int fd = wire_dial(s.port); /* the kernel accepts it; we do not */
 		assert_true(recv(fd, &byte, 1, 0) <= 0);
 		close(fd);
 		wait_for(&s, &s.refused, 1);
 		assert_non_null(strstr(s.why, per_address ? "from this address" : "too many connections"));
+		assert_int_equal(s.refusal, LISTENER_FULL);
+		wait_for(&s, &s.greeted, 2);
 		wire_close(&one);
 		assert_true(opens_in_the_end(&three, s.port));
 		wire_close(&three);
