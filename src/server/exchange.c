@@ -115,6 +115,7 @@ struct pending {
 	int status;
 	char serial[SERIAL_TEXT];
 	bool burn; /* the verdict is a refusal already */
+	struct mono submitted;
 };
 
 static void refuse_outcome(struct pending *p, enum outcome o)
@@ -170,6 +171,11 @@ static void settle(struct pending *p, enum outcome o)
 static void recorded(void *ctx, enum status st, enum outcome o, const struct error *e)
 {
 	struct pending *p = ctx;
+	metrics_store_wait(clock_mono(p->x->server->conf.clock).ns - p->submitted.ns);
+	if (st == ST_OK)
+		metrics_outcome(o);
+	else
+		metrics_count(st == ST_AGAIN ? METRIC_STORE_REFUSED : METRIC_STORE_FAILED);
 	if (st) {
 		p->x->error = *e;
 		exchange_fail(p->x);
@@ -188,7 +194,9 @@ static void submit(struct exchange *x, struct change *taken, int status, bool bu
 		exchange_fail(x);
 		return;
 	}
-	*p = (struct pending){ .x = x, .status = status, .burn = burn };
+	*p = (struct pending){
+		.x = x, .status = status, .burn = burn, .submitted = clock_mono(x->server->conf.clock)
+	};
 	snprintf(p->serial, sizeof p->serial, "%s", taken->serial);
 	store_submit(x->server->store, taken, recorded, p);
 }
@@ -221,8 +229,9 @@ static const char *or_null(const char *s)
 	return *s ? s : NULL;
 }
 
-void exchange_log_refused(void *front, const char *remote, const char *why)
+void exchange_log_refused(void *front, const char *remote, enum listener_refusal kind, const char *why)
 {
+	metrics_count(METRIC_CONNECTIONS_OVER_CAP + kind);
 	struct snapshot *snap = server_snapshot(((struct front *)front)->server);
 	if (snap->conf->log_access)
 		LOG_EVENT(LOG_INFO_, "connection without a request", LF_STR("name", "ca"),
@@ -230,17 +239,24 @@ void exchange_log_refused(void *front, const char *remote, const char *why)
 	snapshot_unref(snap);
 }
 
+void exchange_note_handshake(void *front, int64_t took_ns)
+{
+	(void)front;
+	metrics_handshake(took_ns);
+}
+
 void exchange_log(void *front, struct request *r, int status, size_t body_bytes)
 {
 	struct server *s = ((struct front *)front)->server;
 	struct exchange *x = request_context(r);
+	int64_t took_ns = clock_mono(s->conf.clock).ns - request_begun(r).ns;
+	metrics_request(x ? x->endpoint : METRICS_ENDPOINT_OTHER, x ? x->log_provisioner : "", status, took_ns);
 	struct snapshot *snap = x ? snapshot_ref(x->snap) : server_snapshot(s);
 	if (snap->conf->log_access) {
 		static const struct verdict granted = { .refusal = REFUSAL_NONE };
 		const struct verdict *v = x ? &x->verdict : &granted;
 		const struct cert_facts *f = x && x->issued.cert && status == 201 ? cert_facts(x->issued.cert) : NULL;
 		char from[WALL_TEXT], to[WALL_TEXT];
-		int64_t took_ns = clock_mono(s->conf.clock).ns - request_begun(r).ns;
 		LOG_EVENT(level_of(status), status ? "request" : "request: the client went away", LF_STR("name", "ca"),
 		          LF_STR("method", request_method(r)), LF_STR("path", request_path(r)), LF_INT("status", status),
 		          LF_INT("size", (int64_t)body_bytes), LF_INT("duration-ns", took_ns),

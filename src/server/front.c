@@ -30,8 +30,12 @@ static const struct side {
 
 void front_init(struct server *s)
 {
-	for (size_t i = 0; i < FRONT_COUNT; i++)
-		s->fronts[i] = (struct front){ .server = s, .routes = i == FRONT_CA ? routes_ca : sides[i].routes };
+	for (size_t i = 0; i < FRONT_COUNT; i++) {
+		struct front *f = &s->fronts[i];
+		*f = (struct front){ .server = s, .routes = i == FRONT_CA ? routes_ca : sides[i].routes };
+		for (size_t k = 0; f->routes[k].path && k < COUNT_OF(f->endpoints); k++)
+			f->endpoints[k] = (unsigned char)metrics_endpoint(f->routes[k].path);
+	}
 }
 
 static enum status open_side(struct front *f, const struct side *side, struct error *e)

@@ -147,6 +147,7 @@ void router_handle(void *front, struct request *r)
 	}
 	x->server = f->server;
 	x->request = r;
+	x->endpoint = f->endpoints[hit - f->routes];
 	x->snap = server_snapshot(f->server);
 	x->now = clock_wall(x->server->conf.clock);
 	x->verdict = VERDICT_GRANTED;

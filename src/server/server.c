@@ -22,6 +22,13 @@ static enum status load(const struct server_conf *conf, struct snapshot **ret, s
 	return snapshot_new(TAKE(c), a, ret, e);
 }
 
+/* Counts by provisioner are kept from here on. */
+static void name_provisioners(const struct snapshot *snap)
+{
+	for (size_t i = 0; i < snap->auth->provs_n; i++)
+		metrics_provisioner(snap->auth->provs[i].name);
+}
+
 /* In the form that the configuration asks for. */
 static void tell_warnings(const struct server_conf *conf, const struct caconf *c)
 {
@@ -68,6 +75,7 @@ static enum status open_listener(struct server *s, struct error *e)
 		.tls = current_tls,
 		.done = exchange_log,
 		.refused = exchange_log_refused,
+		.greeted = exchange_note_handshake,
 		.ctx = &s->fronts[FRONT_CA],
 	};
 	return listener_start(&conf, &s->fronts[FRONT_CA].listener, e);
@@ -106,6 +114,7 @@ enum status server_start(const struct server_conf *conf, struct server **ret, st
 	if (load(conf, &s->now_, e))
 		goto fail;
 	tell_warnings(conf, s->now_->conf);
+	name_provisioners(s->now_);
 	banner(s);
 	if (open_store(s, e) || leaf_renew(s, s->now_, e) || open_listener(s, e) || front_open_sides(s, e) ||
 	    admin_open(s, e) || write_port(s, e))
@@ -160,6 +169,7 @@ enum status server_reload(struct server *s, struct error *e)
 		snapshot_unref(new);
 		return e->status;
 	}
+	name_provisioners(new);
 	pthread_mutex_lock(&s->lock);
 	struct snapshot *old = s->now_;
 	s->now_ = new;
@@ -216,7 +226,9 @@ static void reload(struct server *s)
 	char status[sizeof e.text + 64];
 	/* sd_notify(3): the time tells systemd (from 253) which of two reloads has begun. */
 	notify_sendf("RELOADING=1\nMONOTONIC_USEC=%lld", (long long)(clock_mono(s->conf.clock).ns / DURATION_US));
-	if (server_reload(s, &e)) {
+	bool failed = server_reload(s, &e) != ST_OK;
+	metrics_count(failed ? METRIC_RELOADS_FAILED : METRIC_RELOADS);
+	if (failed) {
 		LOG_EVENT(LOG_ERROR, "configuration not reloaded: the old one stays in force", LF_STR("error", e.text));
 		snprintf(status, sizeof status, "Configuration not reloaded, the old one is in force: %s", e.text);
 	} else {

@@ -4,6 +4,7 @@
 
 #include "authority/issue.h"
 #include "authority/revoke.h"
+#include "server/metrics.h"
 #include "server/server.h"
 
 /* Everything that comes from configuration and key files; immutable, counted. A reload makes a new one, and requests
@@ -29,7 +30,8 @@ enum front_id { FRONT_CA, FRONT_METRICS, FRONT_ADMIN, FRONT_COUNT };
 struct front {
 	struct server *server;
 	const struct route *routes;
-	struct listener *listener; /* NULL where it is closed */
+	unsigned char endpoints[METRICS_ENDPOINTS_MAX]; /* of each route, for the metrics */
+	struct listener *listener;                      /* NULL where it is closed */
 };
 
 struct server {
@@ -81,6 +83,7 @@ struct exchange {
 	struct server *server;
 	struct snapshot *snap;
 	struct request *request;
+	unsigned endpoint; /* for the metrics */
 	struct wall now;
 	struct authorization auth;
 	bool authorized;
@@ -118,7 +121,8 @@ void exchange_burn(struct exchange *x, const char *token_id, struct wall token_e
 void exchange_log(void *front, struct request *r, int status, size_t body_bytes);
 /* The listener's refused callback: a client whose certificate expired, say, never gets as far as a request, and this is
  * all that its operator finds here. */
-void exchange_log_refused(void *front, const char *remote, const char *why);
+void exchange_log_refused(void *front, const char *remote, enum listener_refusal kind, const char *why);
+void exchange_note_handshake(void *front, int64_t took_ns);
 
 /* Body helpers (body.c). A JSON string with Go's escapes; PEM of a certificate as a JSON string. */
 void body_add_text(struct buf *out, struct slice s);
