@@ -139,6 +139,26 @@ const struct sql_text sql_texts[SQL_COUNT] = {
 	                          " WHERE line = ?2 AND not_after >= ?3 ORDER BY not_after, id LIMIT ?4) near"
 	                          " WHERE near.parent = ?1)"
 	                          " FROM lines l LEFT JOIN revocations r ON r.serial = ?1 WHERE l.id = ?2" },
+
+	/* ?2: the number that is known */
+	[SQL_CRL] = { "SELECT number, this_update, next_update, entries, lease_by,"
+	              " CASE WHEN number = ?2 THEN NULL ELSE der END FROM crls WHERE issuer = ?1" },
+	[SQL_CRL_UNLISTED] = { "SELECT 1 FROM revocations WHERE listed = 0 LIMIT 1" },
+	/* ?2 who, ?3 until when, ?4 now, ?5 the number that is known, ?6 no list */
+	[SQL_CRL_CLAIM] = { "INSERT INTO crls (issuer, number, this_update, next_update, entries, der, lease_by,"
+	                    " lease_until) VALUES (?1, -1, 0, 0, 0, ?6, ?2, ?3)"
+	                    " ON CONFLICT (issuer) DO UPDATE SET lease_by = ?2, lease_until = ?3"
+	                    " WHERE crls.number = ?5 AND (crls.lease_by = ?2 OR crls.lease_until < ?4"
+	                    " OR crls.lease_until > ?3)" /* by a clock that was wrong */
+	                    " RETURNING 1" },
+	[SQL_CRL_NUMBER] = { "UPDATE crl_number SET next = next + 1 RETURNING next - 1" },
+	[SQL_CRL_LIST] = { "UPDATE revocations SET listed = 1 WHERE listed = 0" },
+	[SQL_CRL_ENTRIES] = { "SELECT serial, revoked_at, reason_code FROM revocations"
+	                      " WHERE not_after IS NULL OR not_after >= ?1" },
+	[SQL_CRL_KEEP] = { "UPDATE crls SET number = ?3, this_update = ?4, next_update = ?5, entries = ?6, der = ?7,"
+	                   " lease_by = '', lease_until = 0 WHERE issuer = ?1 AND lease_by = ?2 RETURNING 1" },
+	/* The name stays: nobody has made what was begun. */
+	[SQL_CRL_ABANDON] = { "UPDATE crls SET lease_until = 0 WHERE issuer = ?1 AND lease_by = ?2" },
 };
 
 enum status db_new(const struct db_where *where, enum db_role role, struct db **ret, struct error *e)

@@ -36,7 +36,7 @@
 	")" END ";"                                                                                                    \
 	"CREATE INDEX certs_line ON certs (line, not_after);"                                                          \
 	"CREATE INDEX certs_not_after ON certs (not_after);" /* Renewals keep their key, and the first of their line   \
-	                                                      * with it stays as long as they do: one entry is enough,                                                                                                               \
+	                                                      * with it stays as long as they do: one entry is enough, \
 	                                                      * and none is written on the path that runs most. */     \
 	"CREATE INDEX certs_key ON certs (key_fp) WHERE new_key = 1;"                                                  \
 	"CREATE TABLE revocations ("                                                                                   \
@@ -65,12 +65,33 @@
 /* 0: the first renewal of its parent; 1: a retry of that, within the window; 2: another one, see the log */
 #define STEP_1(ROW_ID, INT, BLOB, END) "ALTER TABLE certs ADD COLUMN again " INT " NOT NULL DEFAULT 0;"
 
+/* Whether a revocation is on a list: crl.c. A list belongs to an issuer; a number to no issuer, so that it goes up even
+ * where one of the same name follows another. */
+#define STEP_2(ROW_ID, INT, BLOB, END)                                                                                 \
+	"ALTER TABLE revocations ADD COLUMN listed " INT " NOT NULL DEFAULT 0;"                                        \
+	"CREATE INDEX revocations_unlisted ON revocations (serial) WHERE listed = 0;"                                  \
+	"CREATE TABLE crl_number ("                                                                                    \
+	" id " INT " PRIMARY KEY CHECK (id = 1),"                                                                      \
+	" next " INT " NOT NULL"                                                                                       \
+	")" END ";"                                                                                                    \
+	"INSERT INTO crl_number VALUES (1, 0);"                                                                        \
+	"CREATE TABLE crls ("                                                                                          \
+	" issuer TEXT NOT NULL UNIQUE,"                                                                                \
+	" number " INT " NOT NULL," /* -1: none yet */                                                                 \
+	" this_update " INT " NOT NULL,"                                                                               \
+	" next_update " INT " NOT NULL,"                                                                               \
+	" entries " INT " NOT NULL,"                                                                                   \
+	" der " BLOB " NOT NULL,"                                                                                      \
+	" lease_by TEXT NOT NULL," /* who makes the next; '': nobody has begun */                                      \
+	" lease_until " INT " NOT NULL"                                                                                \
+	")" END ";"
+
 #define STEPS(...)                                                                                                     \
 	{                                                                                                              \
-		STEP_0(__VA_ARGS__), STEP_1(__VA_ARGS__)                                                               \
+		STEP_0(__VA_ARGS__), STEP_1(__VA_ARGS__), STEP_2(__VA_ARGS__)                                          \
 	}
 
-enum { VERSION = 2 };
+enum { VERSION = 3 };
 
 static const char *const steps[DB_KINDS][VERSION] = {
 	[DB_SQLITE] = STEPS("INTEGER PRIMARY KEY", "INTEGER", "BLOB", " STRICT"),

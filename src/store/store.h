@@ -19,8 +19,9 @@ struct store_conf {
 	/* Pruning, in small steps in the background; never of what still protects (design). */
 	int64_t keep_expired_s;      /* certificates stay this long after expiry; < 0: for ever */
 	int64_t prune_interval_s;    /* <= 0: only by store_prune */
-	int64_t renewable_after_expiry_s; /* how long after its expiry a certificate could still be renewed: a revocation
-	                                     lives at least as long; < 0: no bound, revocations are kept for ever */
+	int64_t renewable_after_expiry_s; /* how long after its expiry a certificate could still be renewed, or belongs on
+	                                     a CRL: a revocation lives at least as long; < 0: no bound, revocations are
+	                                     kept for ever */
 	size_t queue_max;            /* changes waiting; more are refused with ST_AGAIN. 0: 4096 */
 };
 
