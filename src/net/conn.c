@@ -12,8 +12,10 @@
 
 #include "crypto/ossl.h"
 #include "net/input.h"
+#include "net/tls.h"
 
 #include <arpa/inet.h>
+#include <limits.h>
 #include <event2/bufferevent_ssl.h>
 #include <netinet/tcp.h>
 #include <openssl/err.h>
@@ -38,6 +40,74 @@ static void arm(struct conn *c, int64_t ms)
 	struct timeval tv = { .tv_sec = ms / 1000, .tv_usec = ms % 1000 * 1000 };
 	if (event_add(c->timer, &tv))
 		conn_kill(c);
+}
+
+/* -- where it stands ------------------------------------------------------------------------------------------- */
+
+enum {
+	EVICT_AFTER_MS = 1000, /* a connection that has just come is not slow: it may be us who have no time for it */
+	EVICT_LOOK = 8,        /* of each kind */
+};
+
+static const enum wait waits[] = {
+	[CONN_HANDSHAKE] = WAIT_CLIENT, [CONN_IDLE] = WAIT_CLIENT,  [CONN_HEAD] = WAIT_CLIENT,
+	[CONN_BODY] = WAIT_CLIENT,      [CONN_RUNNING] = WAIT_NONE, [CONN_WRITING] = WAIT_CLIENT,
+	[CONN_LINGER] = WAIT_GONE,      [CONN_DEAD] = WAIT_NONE,
+};
+
+static void enter(struct conn *c, enum conn_state state)
+{
+	enum wait before = c->wait;
+	c->state = state;
+	c->wait = state == CONN_IDLE && c->served ? WAIT_IDLE : waits[state];
+	if (c->wait == before)
+		return;
+	if (before != WAIT_NONE)
+		TAILQ_REMOVE(&c->w->waiting[before], c, waiters);
+	if (c->wait == WAIT_NONE)
+		return;
+	c->since = clock_mono(conf_of(c)->clock);
+	TAILQ_INSERT_TAIL(&c->w->waiting[c->wait], c, waiters);
+}
+
+static bool may_evict(const struct conn *c, struct mono now)
+{
+	int64_t grace_ns = 4 * c->w->lag_ns + (c->wait == WAIT_CLIENT ? EVICT_AFTER_MS * INT64_C(1000000) : 0);
+	return c->wait == WAIT_GONE || now.ns - c->since.ns > grace_ns;
+}
+
+/* Only where nothing is half written. */
+static void send_close_notify(struct conn *c)
+{
+	if (!c->ssl)
+		return;
+	SSL_shutdown(c->ssl);
+	ossl_forget_errors();
+}
+
+/* Of those that wait longest: one whose address has the most connections. */
+bool conn_evict(struct worker *w)
+{
+	struct mono now = clock_mono(w->l->conf.clock);
+	struct conn *victim = NULL;
+	int most = -1;
+	for (size_t kind = 0; kind < WAIT_KINDS; kind++) {
+		struct conn *c = TAILQ_FIRST(&w->waiting[kind]);
+		for (int i = 0; c && i < EVICT_LOOK && may_evict(c, now); i++, c = TAILQ_NEXT(c, waiters)) {
+			int n = kind == WAIT_GONE ? INT_MAX : quota_count(w->l->quota, &c->from);
+			if (n > most) {
+				victim = c;
+				most = n;
+			}
+		}
+	}
+	if (!victim)
+		return false;
+	listener_note(w->l, LISTENER_EVICTED);
+	if (victim->state == CONN_IDLE)
+		send_close_notify(victim);
+	conn_kill(victim);
+	return true;
 }
 
 static void tell_refused(const struct conn *c, enum listener_refusal kind, const char *why)
@@ -74,7 +144,7 @@ void conn_kill(struct conn *c)
 	if (c->state == CONN_DEAD)
 		return;
 	drop_request(c);
-	c->state = CONN_DEAD;
+	enter(c, CONN_DEAD);
 	if (c->bev) {
 		bufferevent_setcb(c->bev, NULL, NULL, NULL, NULL);
 		bufferevent_disable(c->bev, EV_READ | EV_WRITE);
@@ -86,6 +156,9 @@ void conn_kill(struct conn *c)
 	unlink_conn(c);
 	c->next = c->w->dead;
 	c->w->dead = c;
+	if (c->restless >= RESTLESS_CUT)
+		listener_note(c->w->l, LISTENER_RESTLESS);
+	quota_leave(c->w->l->quota, &c->from);
 	event_active(c->w->reap_ev, EV_TIMEOUT, 0);
 	worker_check_idle(c->w);
 }
@@ -100,7 +173,6 @@ static void conn_free(struct conn *c)
 	if (c->linger_ev)
 		event_free(c->linger_ev);
 	close(c->fd);
-	quota_leave(c->w->l->quota, &c->from);
 	cert_unref(c->peer);
 	free(c);
 }
@@ -112,15 +184,6 @@ void conn_reap(struct worker *w)
 		w->dead = c->next;
 		conn_free(c);
 	}
-}
-
-/* Only where nothing is half written. */
-static void send_close_notify(struct conn *c)
-{
-	if (!c->ssl)
-		return;
-	SSL_shutdown(c->ssl);
-	ossl_forget_errors();
 }
 
 static void on_linger(evutil_socket_t fd, short what, void *arg)
@@ -138,7 +201,7 @@ static void linger(struct conn *c)
 {
 	bufferevent_free(TAKE(c->bev)); /* not c->ssl: its callbacks may be under us */
 	shutdown(c->fd, SHUT_WR);
-	c->state = CONN_LINGER;
+	enter(c, CONN_LINGER);
 	c->linger_ev = event_new(c->w->base, c->fd, EV_READ | EV_PERSIST, on_linger, c);
 	if (!c->linger_ev || event_add(c->linger_ev, NULL)) {
 		conn_kill(c);
@@ -175,7 +238,7 @@ static bool write_tail(struct conn *c, struct request *r)
 static void write_bytes(struct conn *c, const struct buf *b, struct request *r)
 {
 	struct error e = ERROR_INIT;
-	c->state = CONN_WRITING;
+	enter(c, CONN_WRITING);
 	bufferevent_disable(c->bev, EV_READ);
 	if (buf_check(b, &e) || bufferevent_write(c->bev, b->p, b->n) || (r && !write_tail(c, r))) {
 		conn_kill(c);
@@ -221,7 +284,10 @@ static void refuse(struct conn *c, int status, const char *text)
 static void give_up(struct conn *c)
 {
 	static const char text[] = "503 Service Unavailable: no answer in time\n";
-	struct response resp = { .status = 503, .content_type = "text/plain; charset=utf-8", .body = slice_cstr(text) };
+	struct response resp = { .status = 503,
+		                 .content_type = "text/plain; charset=utf-8",
+		                 .body = slice_cstr(text),
+		                 .headers = { { "Retry-After", "30" } } };
 	AUTO(buf_done) struct buf b = BUF_INIT(4096);
 	struct request *late = TAKE(c->req);
 
@@ -236,10 +302,13 @@ static void give_up(struct conn *c)
 
 static void hand_over(struct conn *c)
 {
-	c->state = CONN_RUNNING;
+	enter(c, CONN_RUNNING);
 	bufferevent_disable(c->bev, EV_READ); /* what is sent on waits in the kernel, within its bounds */
 	c->req->handed_over = true;
+	c->req->spare = c->spare;
+	c->close |= c->spare;
 	c->w->requests++;
+	worker_probe(c->w);
 	conf_of(c)->handler(conf_of(c)->ctx, c->req);
 }
 
@@ -257,7 +326,7 @@ static bool step_idle(struct conn *c)
 		return false;
 	c->begun = clock_mono(conf_of(c)->clock);
 	c->scanned = 0;
-	c->state = CONN_HEAD;
+	enter(c, CONN_HEAD);
 	arm(c, conf_of(c)->limits.header_ms);
 	return true;
 }
@@ -298,7 +367,7 @@ static bool accept_head(struct conn *c)
 	    !evbuffer_get_length(bufferevent_get_input(c->bev)))
 		bufferevent_write(c->bev, "HTTP/1.1 100 Continue\r\n\r\n", 25);
 	c->chunked = HTTP1_CHUNKED_INIT;
-	c->state = CONN_BODY;
+	enter(c, CONN_BODY);
 	arm(c, limits->request_ms - ms_since(c, c->begun));
 	return true;
 }
@@ -367,7 +436,7 @@ static void handshake_done(struct conn *c)
 		conn_kill(c);
 		return;
 	}
-	c->state = CONN_IDLE;
+	enter(c, CONN_IDLE);
 	arm(c, conf_of(c)->limits.idle_ms);
 }
 
@@ -420,11 +489,12 @@ static void on_write(struct bufferevent *bev, void *arg)
 	struct request *r = TAKE(c->req);
 	if (r)
 		request_end(r, r->status, r->body_n);
+	c->served = true;
 	if (c->close || c->eof || c->w->stopping) {
 		finish(c);
 		return;
 	}
-	c->state = CONN_IDLE;
+	enter(c, CONN_IDLE);
 	bufferevent_enable(c->bev, EV_READ);
 	arm(c, conf_of(c)->limits.idle_ms);
 	advance(c);
@@ -510,6 +580,7 @@ static bool start_tls(struct conn *c)
 	c->bev = bufferevent_openssl_socket_new(c->w->base, c->fd, c->ssl, BUFFEREVENT_SSL_ACCEPTING, 0);
 	if (!c->bev)
 		return false;
+	SSL_set_app_data(c->ssl, &c->restless);
 	X509_VERIFY_PARAM_set_time(SSL_get0_param(c->ssl), clock_wall(conf->clock).s);
 	return true;
 }
@@ -517,7 +588,7 @@ static bool start_tls(struct conn *c)
 static bool start_plain(struct conn *c)
 {
 	c->bev = bufferevent_socket_new(c->w->base, c->fd, 0);
-	c->state = CONN_IDLE;
+	enter(c, CONN_IDLE);
 	return c->bev;
 }
 
@@ -530,7 +601,7 @@ static bool start(struct conn *c)
 	return bufferevent_enable(c->bev, EV_READ | EV_WRITE) == 0;
 }
 
-void conn_open(struct worker *w, int fd, const struct in6_addr *from, int port)
+void conn_open(struct worker *w, int fd, const struct in6_addr *from, int port, bool spare)
 {
 	struct conn *c = calloc(1, sizeof *c);
 	if (!c) {
@@ -538,11 +609,13 @@ void conn_open(struct worker *w, int fd, const struct in6_addr *from, int port)
 		quota_leave(w->l->quota, from);
 		return;
 	}
-	*c = (struct conn){ .w = w, .fd = fd, .from = *from, .state = CONN_HANDSHAKE, .next = w->conns };
+	*c = (struct conn){ .w = w, .fd = fd, .from = *from, .spare = spare, .wait = WAIT_NONE, .next = w->conns };
 	c->begun = clock_mono(conf_of(c)->clock);
 	if (c->next)
 		c->next->prev = c;
 	w->conns = c;
+	enter(c, CONN_HANDSHAKE);
+	worker_probe(w);
 	if (conf_of(c)->address) {
 		format_remote(c, port);
 		setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &(int){ 1 }, sizeof(int));

@@ -9,6 +9,8 @@
 #include "net/listener.h"
 #include "net/quota.h"
 #include <pthread.h>
+#include <stdatomic.h>
+#include <sys/queue.h>
 
 enum { REQUEST_ID_MAX = 64, REPLY_MAX = 64 << 20, REMOTE_TEXT = INET6_ADDRSTRLEN + 10 };
 
@@ -29,14 +31,28 @@ bool mailbox_ask(struct mailbox *m);
 /* Everything that lies in it; *ret_stop where the worker is asked to stop. */
 struct request *mailbox_empty(struct mailbox *m, bool *ret_stop);
 
+/* What a connection waits for that serves nobody at the moment: in a full server it can give its place to another. */
+enum wait {
+	WAIT_GONE,   /* LINGER: it has had its answer */
+	WAIT_IDLE,   /* IDLE after an answer: it is kept for another request */
+	WAIT_CLIENT, /* HANDSHAKE, IDLE before the first request, HEAD, BODY, WRITING: the client should go on */
+	WAIT_KINDS,
+	WAIT_NONE = WAIT_KINDS, /* it is being served */
+};
+TAILQ_HEAD(waiters, conn);
+
 struct worker {
 	struct listener *l;
 	pthread_t thread;
 	struct event_base *base;
 	struct mailbox *box;
-	struct event *accept_ev, *accept_again_ev, *wake_ev, *reap_ev, *drain_ev;
-	struct conn *conns, *dead; /* doubly linked by next and prev; singly by next */
-	size_t requests;           /* handed to the handler and not ended */
+	struct event *accept_ev, *accept_again_ev, *wake_ev, *reap_ev, *drain_ev, *lag_ev;
+	struct conn *conns, *dead;          /* doubly linked by next and prev; singly by next */
+	struct waiters waiting[WAIT_KINDS]; /* the longest first */
+	struct mono probed;                 /* when lag_ev was set off; 0: it is not under way */
+	struct mono lag_seen;
+	int64_t lag_ns;
+	size_t requests; /* handed to the handler and not ended */
 	bool stopping;
 };
 
@@ -45,12 +61,21 @@ struct listener {
 	char *address;
 	int fd, port;
 	struct quota *quota;
+	struct netset exempt;
+	_Atomic int64_t counts[LISTENER_COUNTS];
 	struct worker *workers;
 	size_t workers_n;
 };
 
+static inline void listener_note(struct listener *l, enum listener_count c)
+{
+	atomic_fetch_add_explicit(&l->counts[c], 1, memory_order_relaxed);
+}
+
 /* True in the worker's own thread. */
 bool worker_is_here(const struct worker *w);
+/* Something is to be done: measures how long the loop takes to come to it (request_lag_ms). */
+void worker_probe(struct worker *w);
 /* Ends the loop of a stopping worker that has nothing left to do. */
 void worker_check_idle(struct worker *w);
 
@@ -71,6 +96,12 @@ struct conn {
 	char remote[REMOTE_TEXT];
 	bool has_user; /* over a unix socket */
 	uid_t user;
+	bool served;  /* it has had an answer */
+	bool spare;   /* beyond the cap: the handler answers it as cheaply as it can */
+	int restless; /* messages of the handshake after its end */
+	enum wait wait;
+	struct mono since; /* it waits so */
+	TAILQ_ENTRY(conn) waiters;
 	struct cert *peer;
 	struct mono begun; /* first byte of the request; before the handshake: accept */
 	size_t scanned;    /* bytes of input known to hold no end of a head */
@@ -83,7 +114,10 @@ struct conn {
 };
 
 /* Takes the accepted descriptor, and the place in the quota that it has. */
-void conn_open(struct worker *w, int fd, const struct in6_addr *from, int port);
+void conn_open(struct worker *w, int fd, const struct in6_addr *from, int port, bool spare);
+/* Ends a connection of the worker that serves nobody, so that its place is free. False: all are being served, or have
+ * not had the time that they may take. */
+bool conn_evict(struct worker *w);
 /* For a stopping worker: connections that serve nobody end now, the others after their answer. */
 void conn_drain(struct conn *c);
 /* Ends it without ceremony. It is freed when the loop comes round (conn_reap). */
@@ -106,12 +140,14 @@ struct request {
 	uid_t user;
 	struct mono begun;
 	struct cert *peer;
+	bool spare;
 	bool handed_over; /* the handler has seen it */
 	void *context;
 	void (*context_free)(void *);
 	/* the handler's answer */
 	struct buf reply;
-	struct response tail; /* of which only the body is meant, where it is not in reply; body_free NULL: nothing here */
+	struct response
+		tail; /* of which only the body is meant, where it is not in reply; body_free NULL: nothing here */
 	int status;
 	size_t body_n;
 	bool close;

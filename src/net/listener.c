@@ -6,6 +6,7 @@
 
 #include <errno.h>
 #include <netdb.h>
+#include <netinet/tcp.h>
 #include <signal.h>
 #include <sys/socket.h>
 
@@ -44,21 +45,37 @@ static struct in6_addr address_of(const struct sockaddr_storage *sa, int *ret_po
 	return a;
 }
 
+static void turn_away(struct worker *w, const struct sockaddr_storage *sa, enum place p)
+{
+	static const char *const whys[] = { [PLACE_FULL] = "too many connections",
+		                            [PLACE_CROWDED] = "too many connections from this address",
+		                            [PLACE_NOMEM] = "out of memory" };
+	char remote[NI_MAXHOST] = "?";
+	if (p == PLACE_CROWDED)
+		listener_note(w->l, LISTENER_CROWDED);
+	if (!w->l->conf.refused)
+		return;
+	getnameinfo((const struct sockaddr *)sa, sizeof *sa, remote, sizeof remote, NULL, 0, NI_NUMERICHOST);
+	w->l->conf.refused(w->l->conf.ctx, remote, LISTENER_FULL, whys[p]);
+}
+
 static void accepted(struct worker *w, int fd, const struct sockaddr_storage *sa)
 {
 	int port;
 	struct in6_addr from = address_of(sa, &port);
-	const char *why = quota_enter(w->l->quota, &from);
-	if (!why) {
-		conn_open(w, fd, &from, port);
+	enum place p = quota_enter(w->l->quota, &from, false);
+	if (p == PLACE_FULL)
+		p = quota_enter(w->l->quota, &from, !conn_evict(w));
+	if (p == PLACE_FULL) /* another thread took the place that was made */
+		p = quota_enter(w->l->quota, &from, true);
+	if (p == PLACE_SPARE)
+		listener_note(w->l, LISTENER_SPARE);
+	if (p == PLACE_GIVEN || p == PLACE_SPARE) {
+		conn_open(w, fd, &from, port, p == PLACE_SPARE);
 		return;
 	}
 	close(fd);
-	if (w->l->conf.refused) {
-		char remote[NI_MAXHOST] = "?";
-		getnameinfo((const struct sockaddr *)sa, sizeof *sa, remote, sizeof remote, NULL, 0, NI_NUMERICHOST);
-		w->l->conf.refused(w->l->conf.ctx, remote, LISTENER_FULL, why);
-	}
+	turn_away(w, sa, p);
 }
 
 static bool is_passing(int os)
@@ -93,6 +110,52 @@ static void on_accept_again(evutil_socket_t fd, short what, void *arg)
 	(void)what;
 	if (!w->stopping)
 		event_add(w->accept_ev, NULL);
+}
+
+/* -- lag ------------------------------------------------------------------------------------------------------ */
+
+#define LAG_FRESH_NS INT64_C(1000000000) /* and 16 times the lag: what was measured longer ago says nothing */
+#define LAG_IDLE_NS INT64_C(5000000)     /* a shorter turn leaves no queue */
+#define LAG_MOST_NS INT64_C(10000000000) /* longer ones are no load: the machine slept, or we were stopped */
+
+void worker_probe(struct worker *w)
+{
+	if (w->probed.ns)
+		return;
+	w->probed = clock_mono(w->l->conf.clock);
+	event_active(w->lag_ev, EV_TIMEOUT, 0); /* behind everything that waits for its turn now */
+}
+
+/* Connections that the kernel holds for us: each turn of a loop takes ACCEPT_BATCH of them. */
+static int64_t turns_waiting(const struct listener *l)
+{
+	struct tcp_info info;
+	socklen_t n = sizeof info;
+	if (getsockopt(l->fd, IPPROTO_TCP, TCP_INFO, &info, &n))
+		return 0;
+	return info.tcpi_unacked /
+	       (ACCEPT_BATCH * (int64_t)l->workers_n); /* of a listening socket: its queue's length */
+}
+
+static void on_lag(evutil_socket_t fd, short what, void *arg)
+{
+	struct worker *w = arg;
+	(void)fd;
+	(void)what;
+	w->lag_seen = clock_mono(w->l->conf.clock);
+	int64_t turn_ns = w->lag_seen.ns - w->probed.ns;
+	int64_t lag_ns = turn_ns > LAG_IDLE_NS && turn_ns < LAG_MOST_NS ? turn_ns * (1 + turns_waiting(w->l)) : turn_ns;
+	w->lag_ns = lag_ns < LAG_MOST_NS ? lag_ns : LAG_MOST_NS;
+	w->probed.ns = 0;
+}
+
+int64_t request_lag_ms(const struct request *r)
+{
+	const struct worker *w = r->w;
+	int64_t ms = w->lag_ns / 1000000;
+	int64_t age_ns = clock_mono(w->l->conf.clock).ns - w->lag_seen.ns;
+	bool fresh = age_ns < LAG_FRESH_NS + 16 * w->lag_ns;
+	return fresh ? ms : 0;
 }
 
 /* -- a worker's other events ---------------------------------------------------------------------------------- */
@@ -165,6 +228,8 @@ static enum status worker_init(struct worker *w, struct listener *l, struct erro
 {
 	AUTO(event_config_free_p) struct event_config *config = event_config_new();
 	w->l = l;
+	for (size_t i = 0; i < WAIT_KINDS; i++)
+		TAILQ_INIT(&w->waiting[i]);
 	if (mailbox_new(&w->box, e))
 		return e->status;
 	/* One thread uses it; others speak to it through the mailbox. */
@@ -176,7 +241,8 @@ static enum status worker_init(struct worker *w, struct listener *l, struct erro
 	w->wake_ev = event_new(w->base, w->box->wake_fd, EV_READ | EV_PERSIST, on_wake, w);
 	w->reap_ev = evtimer_new(w->base, on_reap, w);
 	w->drain_ev = evtimer_new(w->base, on_drained, w);
-	if (!w->accept_ev || !w->accept_again_ev || !w->wake_ev || !w->reap_ev || !w->drain_ev ||
+	w->lag_ev = evtimer_new(w->base, on_lag, w);
+	if (!w->accept_ev || !w->accept_again_ev || !w->wake_ev || !w->reap_ev || !w->drain_ev || !w->lag_ev ||
 	    event_add(w->accept_ev, NULL) || event_add(w->wake_ev, NULL))
 		return error_set(e, ST_IO, "event loop cannot be made");
 	return ST_OK;
@@ -184,7 +250,7 @@ static enum status worker_init(struct worker *w, struct listener *l, struct erro
 
 static void worker_done(struct worker *w)
 {
-	struct event *events[] = { w->accept_ev, w->accept_again_ev, w->wake_ev, w->reap_ev, w->drain_ev };
+	struct event *events[] = { w->accept_ev, w->accept_again_ev, w->wake_ev, w->reap_ev, w->drain_ev, w->lag_ev };
 	for (size_t i = 0; i < COUNT_OF(events); i++)
 		if (events[i])
 			event_free(events[i]);
@@ -242,8 +308,8 @@ void listener_stop(struct listener *l)
 {
 	if (!l)
 		return;
-	/* From here on who connects is refused. Otherwise the kernel would go on to take connections that nobody answers
-	 * until the last running request is finished. */
+	/* From here on who connects is refused. Otherwise the kernel would go on to take connections that nobody
+	 * answers until the last running request is finished. */
 	shutdown(l->fd, SHUT_RDWR);
 	stop_threads(l, l->workers_n);
 	listener_free(l);
@@ -343,8 +409,11 @@ enum status listener_start(const struct listener_conf *conf, struct listener **r
 	l->workers = calloc((size_t)conf->threads, sizeof *l->workers);
 	if ((conf->address && !l->address) || !l->workers)
 		return error_nomem(e);
-	if ((conf->address && open_socket(l, e)) ||
-	    quota_new(conf->limits.connections, conf->limits.connections_per_address, &l->quota, e))
+	if (conf->exempt)
+		l->exempt = *conf->exempt;
+	const struct quota_rule rule = { conf->limits.connections, conf->limits.connections_spare,
+		                         conf->limits.connections_per_address, &l->exempt };
+	if ((conf->address && open_socket(l, e)) || quota_new(&rule, &l->quota, e))
 		return e->status;
 	l->port = bound_port(l->fd);
 	for (; l->workers_n < (size_t)conf->threads; l->workers_n++)
@@ -367,4 +436,24 @@ int listener_port(const struct listener *l)
 int listener_connections(struct listener *l)
 {
 	return quota_total(l->quota);
+}
+
+/* -- counts --------------------------------------------------------------------------------------------------- */
+
+static const char *const count_names[] = {
+	[LISTENER_SPARE] = "spare",
+	[LISTENER_CROWDED] = "crowded",
+	[LISTENER_EVICTED] = "evicted",
+	[LISTENER_RESTLESS] = "restless",
+};
+_Static_assert(COUNT_OF(count_names) == LISTENER_COUNTS, "a count has no name");
+
+const char *listener_count_name(enum listener_count c)
+{
+	return count_names[c];
+}
+
+int64_t listener_count(const struct listener *l, enum listener_count c)
+{
+	return atomic_load_explicit(&l->counts[c], memory_order_relaxed);
 }

@@ -1,8 +1,10 @@
 #include "net/quota.h"
 
 #include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
 
-enum { BUCKETS = 1024 };
+enum { BUCKETS = 4096 };
 
 struct guest {
 	struct guest *next;
@@ -12,18 +14,18 @@ struct guest {
 
 struct quota {
 	pthread_mutex_t lock;
-	int total, total_max, per_address_max;
+	struct quota_rule rule;
+	int total;
 	struct guest *buckets[BUCKETS];
 };
 
-enum status quota_new(int total, int per_address, struct quota **ret, struct error *e)
+enum status quota_new(const struct quota_rule *rule, struct quota **ret, struct error *e)
 {
 	struct quota *q = calloc(1, sizeof *q);
 	if (!q)
 		return error_nomem(e);
 	pthread_mutex_init(&q->lock, NULL);
-	q->total_max = total;
-	q->per_address_max = per_address;
+	q->rule = *rule;
 	*ret = q;
 	return ST_OK;
 }
@@ -42,44 +44,62 @@ void quota_free(struct quota *q)
 	free(q);
 }
 
+/* What counts as one address: IPv4 whole, of IPv6 the first 64 bits. */
+static struct in6_addr home_of(const struct in6_addr *from)
+{
+	struct in6_addr home = *from;
+	if (!IN6_IS_ADDR_V4MAPPED(from))
+		memset(home.s6_addr + 8, 0, 8);
+	return home;
+}
+
 /* The link that points to the address's guest, or to the end of its bucket. A poor hash costs a walk over at most as
  * many guests as there are connections. */
-static struct guest **place(struct quota *q, const struct in6_addr *from)
+static struct guest **place(struct quota *q, const struct in6_addr *home)
 {
 	uint32_t h = 2166136261;
-	for (size_t i = 0; i < sizeof from->s6_addr; i++)
-		h = (h ^ from->s6_addr[i]) * 16777619;
+	for (size_t i = 0; i < sizeof home->s6_addr; i++)
+		h = (h ^ home->s6_addr[i]) * 16777619;
 	struct guest **at = &q->buckets[h % BUCKETS];
-	while (*at && memcmp(&(*at)->from, from, sizeof *from))
+	while (*at && memcmp(&(*at)->from, home, sizeof *home))
 		at = &(*at)->next;
 	return at;
 }
 
-static const char *enter_address(struct quota *q, const struct in6_addr *from)
+static enum place enter_address(struct quota *q, const struct in6_addr *home)
 {
-	struct guest **at = place(q, from);
+	struct guest **at = place(q, home);
 	if (!*at && !(*at = calloc(1, sizeof **at)))
-		return "out of memory";
+		return PLACE_NOMEM;
 	struct guest *g = *at;
-	g->from = *from;
-	if (g->n == q->per_address_max)
-		return "too many connections from this address";
+	g->from = *home;
+	if (q->rule.per_address && g->n >= q->rule.per_address)
+		return PLACE_CROWDED;
 	g->n++;
-	return NULL;
+	return PLACE_GIVEN;
 }
 
-const char *quota_enter(struct quota *q, const struct in6_addr *from)
+static enum place enter(struct quota *q, const struct in6_addr *from, bool may_spare)
 {
-	const char *why = NULL;
+	bool full = q->total >= q->rule.total;
+	if (full && (!may_spare || q->total >= q->rule.total + q->rule.spare))
+		return PLACE_FULL;
+	if (!netset_holds(q->rule.exempt, from)) {
+		struct in6_addr home = home_of(from);
+		enum place p = enter_address(q, &home);
+		if (p != PLACE_GIVEN)
+			return p;
+	}
+	q->total++;
+	return full ? PLACE_SPARE : PLACE_GIVEN;
+}
+
+enum place quota_enter(struct quota *q, const struct in6_addr *from, bool may_spare)
+{
 	pthread_mutex_lock(&q->lock);
-	if (q->total >= q->total_max)
-		why = "too many connections";
-	else if (q->per_address_max)
-		why = enter_address(q, from);
-	if (!why)
-		q->total++;
+	enum place p = enter(q, from, may_spare);
 	pthread_mutex_unlock(&q->lock);
-	return why;
+	return p;
 }
 
 int quota_total(struct quota *q)
@@ -92,14 +112,24 @@ int quota_total(struct quota *q)
 
 void quota_leave(struct quota *q, const struct in6_addr *from)
 {
+	struct in6_addr home = home_of(from);
+	bool counted = !netset_holds(q->rule.exempt, from);
 	pthread_mutex_lock(&q->lock);
 	q->total--;
-	if (q->per_address_max) {
-		struct guest **at = place(q, from), *g = *at;
-		if (g && --g->n == 0) {
-			*at = g->next;
-			free(g);
-		}
+	struct guest **at = counted ? place(q, &home) : NULL, *g = at ? *at : NULL;
+	if (g && --g->n == 0) {
+		*at = g->next;
+		free(g);
 	}
 	pthread_mutex_unlock(&q->lock);
+}
+
+int quota_count(struct quota *q, const struct in6_addr *from)
+{
+	struct in6_addr home = home_of(from);
+	pthread_mutex_lock(&q->lock);
+	struct guest *g = *place(q, &home);
+	int n = g ? g->n : 0;
+	pthread_mutex_unlock(&q->lock);
+	return n;
 }

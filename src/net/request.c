@@ -281,6 +281,11 @@ struct mono request_begun(const struct request *r)
 	return r->begun;
 }
 
+bool request_is_spare(const struct request *r)
+{
+	return r->spare;
+}
+
 void request_set_context(struct request *r, void *ctx, void (*free_fn)(void *))
 {
 	r->context = ctx;
@@ -325,7 +330,7 @@ size_t request_format_reply(const struct request *r, const struct response *resp
 void request_set_reply(struct request *r, const struct response *resp, struct wall now)
 {
 	r->status = resp->status;
-	r->close = resp->close || !r->head.keep_alive;
+	r->close = resp->close || r->spare || !r->head.keep_alive;
 	r->body_n = request_format_reply(r, resp, r->close, now, &r->reply);
 	if (!r->body_n)
 		request_free_tail(r);

@@ -106,11 +106,22 @@ int tls_verify(int ok, X509_STORE_CTX *store)
 	return 1;
 }
 
+/* After the handshake a client has no reason to go on with it: renegotiation is refused (TLS 1.2), and keys that last
+ * for 2^24 records need no update in a connection of ours (RFC 8446 §5.5). OpenSSL would answer each try, for ever. */
+static void count_restless(const SSL *ssl, int where, int ret)
+{
+	bool refused = (where & SSL_CB_WRITE_ALERT) == SSL_CB_WRITE_ALERT && (ret & 0xff) == SSL_AD_NO_RENEGOTIATION;
+	bool update = (where & SSL_CB_ACCEPT_LOOP) == SSL_CB_ACCEPT_LOOP && SSL_get_state(ssl) == TLS_ST_SR_KEY_UPDATE;
+	int *restless = SSL_get_app_data(ssl);
+	if (restless && (refused || update) && (*restless += refused ? RESTLESS_CUT : 1) >= RESTLESS_CUT)
+		shutdown(SSL_get_fd(ssl), SHUT_RD); /* which its connection meets as the end */
+}
+
 /* Without tickets the server has nothing to send when the handshake ends, and a client with Nagle's algorithm on would
  * wait for the delayed acknowledgement of its Finished: 40 ms on every renewal. */
-static void acknowledge_at_once(const SSL *ssl, int where, int ret)
+static void on_info(const SSL *ssl, int where, int ret)
 {
-	(void)ret;
+	count_restless(ssl, where, ret);
 	if (where & SSL_CB_HANDSHAKE_DONE)
 		setsockopt(SSL_get_fd(ssl), IPPROTO_TCP, TCP_QUICKACK, &(int){ 1 }, sizeof(int));
 }
@@ -167,6 +178,8 @@ static enum status set_suites(SSL_CTX *ctx, const struct listener_tls_conf *conf
 	return ST_OK;
 }
 
+enum { CLIENT_CHAIN_MAX = 32 << 10 /* bytes of certificates that we read */, CLIENT_DEPTH_MAX = 8 };
+
 enum status listener_tls_new(const struct listener_tls_conf *conf, SSL_CTX **ret, struct error *e)
 {
 	int min = conf->min_version ? conf->min_version : TLS1_2_VERSION;
@@ -185,7 +198,9 @@ enum status listener_tls_new(const struct listener_tls_conf *conf, SSL_CTX **ret
 	/* A request carries its own length, so a client that ends without close_notify can hide nothing from us. */
 	SSL_CTX_set_options(ctx, SSL_OP_CIPHER_SERVER_PREFERENCE | SSL_OP_IGNORE_UNEXPECTED_EOF);
 	SSL_CTX_set_alpn_select_cb(ctx, select_protocol, NULL);
-	SSL_CTX_set_info_callback(ctx, acknowledge_at_once);
+	SSL_CTX_set_info_callback(ctx, on_info);
+	SSL_CTX_set_max_cert_list(ctx, CLIENT_CHAIN_MAX);
+	SSL_CTX_set_verify_depth(ctx, CLIENT_DEPTH_MAX);
 	*ret = TAKE(ctx);
 	return ST_OK;
 }

@@ -3,6 +3,10 @@
 #include "net/auto.h"
 #include "x509/cert.h"
 
+/* What a listener's client may do of the handshake after its end; one that does more is cut off. The counter is the SSL's
+ * app data, an int; NULL: nobody counts. */
+enum { RESTLESS_CUT = 5 };
+
 /* A context that read no configuration and trusts nobody: no tickets, no session cache, no renegotiation.
  * libctx: NULL for OpenSSL's default, or slim_context(). */
 MUST_USE enum status tls_context(OSSL_LIB_CTX *libctx, const SSL_METHOD *method, int min_version, int max_version,

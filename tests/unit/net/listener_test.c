@@ -20,7 +20,7 @@
 
 static struct pki pki;
 static int given_socket = -1; /* for a listener without an address */
-static bool slim; /* for the listeners that a test starts */
+static bool slim;             /* for the listeners that a test starts */
 
 static bool is_slim(void)
 {
@@ -123,6 +123,8 @@ static void handle(void *ctx, struct request *r)
 		                                     .body = slice_of(shared_body, SHARED_BYTES),
 		                                     .body_free = note_shared_freed,
 		                                     .body_owner = s });
+	} else if (!strcmp(request_path(r), "/spare")) {
+		answer(r, 200, request_is_spare(r) ? "a spare place" : "a place of its own");
 	} else if (!strcmp(request_path(r), "/empty")) {
 		request_reply(r, &(struct response){ .status = 204 });
 	} else if (!strcmp(request_path(r), "/who")) {
@@ -1062,6 +1064,7 @@ static void connection_caps(void **state)
 		struct wire one, two, three;
 		char byte;
 		limits.connections = per_address ? 100 : 2;
+		limits.connections_spare = 0;
 		limits.connections_per_address = per_address ? 2 : 0;
 		stage_start(&s, limits, 2);
 		assert_true(wire_open(&one, s.port, NULL));
@@ -1080,6 +1083,125 @@ static void connection_caps(void **state)
 		wire_close(&two);
 		stage_stop(&s);
 	}
+}
+
+static void hold_one(struct stage *s, struct wire *w)
+{
+	int n = s->held_n;
+	assert_true(wire_puts(w, GET("/hold") "\r\n"));
+	wait_for(s, &s->held_n, n + 1);
+}
+
+/* The server is full: who serves nobody makes room; where there is none such, one gets a spare place, the next none. */
+static void a_full_server(void **state)
+{
+	struct listener_limits limits = roomy();
+	struct stage s;
+	struct wire kept, busy, next, spare;
+	AUTO(buf_done) struct buf got = BUF_INIT(1 << 16);
+	char byte;
+	(void)state;
+	limits.connections = 2;
+	limits.connections_spare = 1;
+	stage_start(&s, limits, 1);
+	assert_true(wire_open(&busy, s.port, NULL));
+	hold_one(&s, &busy);
+	assert_true(wire_open(&kept, s.port, NULL));
+	assert_true(wire_puts(&kept, GET("/") "\r\n") && wire_read_answer(&kept, false, &got));
+	assert_int_equal(listener_connections(s.l), 2);
+
+	assert_true(wire_open(&next, s.port, NULL));
+	assert_true(wire_puts(&next, GET("/spare") "\r\n") && wire_read_answer(&next, false, &got));
+	assert_has(&got, "a place of its own");
+	assert_has_not(&got, "Connection: close");
+	buf_reset(&got);
+	assert_true(wire_read_all(&kept, &got)); /* close_notify */
+	wire_close(&kept);
+	assert_int_equal(listener_count(s.l, LISTENER_EVICTED), 1);
+
+	hold_one(&s, &next);
+	assert_true(wire_open(&spare, s.port, NULL));
+	assert_true(wire_puts(&spare, GET("/spare") "\r\n") && wire_read_answer(&spare, false, &got));
+	assert_has(&got, "a spare place");
+	assert_has(&got, "Connection: close\r\n");
+	wire_close(&spare);
+	assert_true(opens_in_the_end(&spare, s.port));
+	hold_one(&s, &spare);
+	int fd = wire_dial(s.port);
+	assert_true(recv(fd, &byte, 1, 0) <= 0);
+	close(fd);
+	wait_for(&s, &s.refused, 1);
+	assert_non_null(strstr(s.why, "too many connections"));
+	assert_int_equal(listener_count(s.l, LISTENER_EVICTED), 1);
+	while (s.held_n)
+		answer(s.held[--s.held_n], 200, "at last");
+	assert_true(wire_read_answer(&busy, false, &got));
+	wire_close(&busy);
+	wire_close(&next);
+	wire_close(&spare);
+	stage_stop(&s);
+}
+
+/* The thread that counts may be behind what the client sees. */
+static void counts_to(struct stage *s, enum listener_count what, int64_t n)
+{
+	for (int i = 0; i < 10000 && listener_count(s->l, what) < n; i++)
+		usleep(1000);
+	assert_int_equal(listener_count(s->l, what), n);
+}
+
+static void who_goes_on_with_the_handshake_is_cut_off(void **state)
+{
+	AUTO(buf_done) struct buf got = BUF_INIT(1 << 16);
+	struct stage s;
+	struct wire w;
+	(void)state;
+	stage_start(&s, roomy(), 1);
+	assert_true(wire_open(&w, s.port, NULL));
+	for (int i = 0; i < 4; i++) { /* few are borne */
+		assert_int_equal(SSL_key_update(w.ssl, SSL_KEY_UPDATE_REQUESTED), 1);
+		assert_int_equal(SSL_do_handshake(w.ssl), 1);
+	}
+	assert_true(wire_puts(&w, GET("/") "\r\n") && wire_read_answer(&w, false, &got));
+	assert_int_equal(listener_count(s.l, LISTENER_RESTLESS), 0);
+	SSL_key_update(w.ssl, SSL_KEY_UPDATE_REQUESTED);
+	SSL_do_handshake(w.ssl);
+	buf_reset(&got);
+	(void)wire_read_all(&w, &got);
+	assert_int_equal(got.n, 0);
+	wire_close(&w);
+	counts_to(&s, LISTENER_RESTLESS, 1);
+
+	assert_true(wire_open(&w, s.port, &(struct wire_opts){ .max = TLS1_2_VERSION }));
+	assert_true(wire_puts(&w, GET("/") "\r\n") && wire_read_answer(&w, false, &got));
+	SSL_renegotiate(w.ssl);
+	assert_int_not_equal(SSL_do_handshake(w.ssl), 1);
+	(void)wire_read_all(&w, &got);
+	counts_to(&s, LISTENER_RESTLESS, 2);
+	wire_drop(&w);
+	stage_stop(&s);
+}
+
+static void too_many_certificates(void **state)
+{
+	struct cred many = { .key = pki.client.key };
+	struct error e = ERROR_INIT;
+	AUTO(buf_done) struct buf got = BUF_INIT(1 << 16);
+	struct stage s;
+	struct wire w;
+	(void)state;
+	assert_int_equal(chain_add(&many.chain, pki.client.chain.v[0], &e), ST_OK);
+	for (size_t n = 0; n <= 32 << 10; n += cert_facts(pki.inter.chain.v[0])->der.n)
+		assert_int_equal(chain_add(&many.chain, pki.inter.chain.v[0], &e), ST_OK);
+	stage_start(&s, roomy(), 1);
+	if (wire_open(&w, s.port, &(struct wire_opts){ .cred = &many })) /* TLS 1.3 tells later */
+		assert_false(wire_puts(&w, GET("/") "\r\n") && wire_read_answer(&w, false, &got));
+	wait_for(&s, &s.refused, 1);
+	assert_non_null(strstr(s.why, "excessive message size"));
+	assert_int_equal(s.handled, 0);
+	wire_close(&w);
+	chain_done(&many.chain);
+	stage_stop(&s);
 }
 
 enum { CROWD = 100, ROUNDS = 5 };
@@ -1382,6 +1504,9 @@ int main(void)
 		IN_BOTH_CONTEXTS(tls_terms),
 		IN_BOTH_CONTEXTS(tls_settings),
 		cmocka_unit_test(connection_caps),
+		cmocka_unit_test(a_full_server),
+		cmocka_unit_test(who_goes_on_with_the_handshake_is_cut_off),
+		cmocka_unit_test(too_many_certificates),
 		IN_BOTH_CONTEXTS(a_crowd_that_stays),
 		cmocka_unit_test(stopping_lets_requests_finish),
 		cmocka_unit_test(stopping_does_not_wait_for_ever),
