@@ -28,6 +28,7 @@ void caconf_free(struct caconf *c)
 	texts_free(c->federated, c->federated_n);
 	texts_free(c->dns_names, c->dns_n);
 	texts_free(c->tls_suites, c->tls_suites_n);
+	texts_free(c->exempt_texts, c->exempt_n);
 	texts_free(c->warnings, c->warnings_n);
 	text_wipe_free(c->password);
 	char *texts[] = { c->path,
@@ -342,6 +343,14 @@ static void keep_renewable(struct caconf *c)
 	}
 }
 
+static enum status judge_exempt(struct caconf *c, struct error *e)
+{
+	for (size_t i = 0; i < c->exempt_n; i++)
+		if (netset_add(&c->exempt, slice_cstr(c->exempt_texts[i]), e))
+			return error_wrap(e, "limits.exemptAddresses[%zu]", i);
+	return ST_OK;
+}
+
 static void judge_store(struct caconf *c)
 {
 	keep_renewable(c);
@@ -358,7 +367,8 @@ static enum status fill(struct caconf *c, struct ca_draft *d, struct error *e)
 		return e->status;
 	if (claims_merge(&claims_builtin, &d->claims, &c->claims, e))
 		return error_wrap(e, "authority.claims");
-	if (add_provisioners(&w, d->provisioners, e) || judge_tls(c, e) || judge_logger(c, d, e) || judge_metrics(c, e))
+	if (add_provisioners(&w, d->provisioners, e) || judge_tls(c, e) || judge_exempt(c, e) ||
+	    judge_logger(c, d, e) || judge_metrics(c, e))
 		return e->status;
 	judge_store(c);
 	return ST_OK;

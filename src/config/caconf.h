@@ -30,6 +30,13 @@ struct caconf {
 	double tls_min, tls_max; /* 1.2 or 1.3 */
 	bool tls_renegotiation;  /* always false */
 	struct listener_limits limits;
+	char **exempt_texts; /* as written; never looked at again */
+	size_t exempt_n;
+	struct netset exempt;
+	struct {
+		int renewals_per_hour; /* of one line; 0: no bound */
+		int64_t busy_ms;       /* a loop that is further behind turns away who can wait; 0: nobody */
+	} overload;
 	int threads; /* 0: one per core */
 	/* authority */
 	struct claims claims;

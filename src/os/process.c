@@ -7,6 +7,7 @@
 #include <signal.h>
 #include <spawn.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 
 enum { CHILD_FDS = 4, ABOVE = 16 };
@@ -126,7 +127,7 @@ static enum status reap(struct process *p, int flags, bool *ret_ended, struct pr
 	if (got) {
 		p->pid = 0;
 		*ret = (struct process_end){ .status = WIFEXITED(how) ? WEXITSTATUS(how) : 0,
-					     .signal = WIFSIGNALED(how) ? WTERMSIG(how) : 0 };
+			                     .signal = WIFSIGNALED(how) ? WTERMSIG(how) : 0 };
 	}
 	return ST_OK;
 }
@@ -156,4 +157,19 @@ void process_done(struct process *p)
 	if (p->pid)
 		st_ignore(process_wait(p, &end, &e), "it was killed; there is nothing left to tell");
 	p->pid = 0;
+}
+
+int64_t process_descriptors(int64_t want)
+{
+	struct rlimit r;
+	if (getrlimit(RLIMIT_NOFILE, &r))
+		return INT64_MAX; /* not known: what cannot be opened is met when it is */
+	if (r.rlim_cur != RLIM_INFINITY && r.rlim_cur < (rlim_t)want) {
+		struct rlimit more = { r.rlim_max == RLIM_INFINITY || (rlim_t)want < r.rlim_max ? (rlim_t)want
+			                                                                        : r.rlim_max,
+			               r.rlim_max };
+		if (!setrlimit(RLIMIT_NOFILE, &more))
+			r = more;
+	}
+	return r.rlim_cur == RLIM_INFINITY || r.rlim_cur > INT64_MAX ? INT64_MAX : (int64_t)r.rlim_cur;
 }

@@ -3,11 +3,12 @@
 #pragma once
 #include "base/error.h"
 #include <stdbool.h>
+#include <stdint.h>
 #include <sys/types.h>
 
 struct process_spec {
 	const char *const *argv; /* NULL-terminated; argv[0] without a slash is looked up in PATH */
-	const char *const *env;	 /* NULL-terminated; NULL: our own environment */
+	const char *const *env;  /* NULL-terminated; NULL: our own environment */
 	/* Borrowed descriptors of ours, which become 0, 1, 2 and 3 of the child; -1: /dev/null (for fd3: nothing). */
 	int in, out, err, fd3;
 	bool session; /* setsid(2): no terminal of ours, and process_kill reaches all that it starts */
@@ -41,3 +42,7 @@ void process_kill(const struct process *p, int sig);
 
 /* Kills (SIGKILL) and reaps what still runs. For AUTO. */
 void process_done(struct process *p);
+
+/* How many descriptors this process may have open: the soft limit, raised towards `want` as far as the hard one goes.
+ * INT64_MAX: no bound. */
+int64_t process_descriptors(int64_t want);

@@ -16,6 +16,7 @@ static const struct {
 	[REFUSAL_FORBIDDEN] = { 403, "The request was forbidden by the certificate authority.",
 	                        "The request was forbidden by the certificate authority: " },
 	[REFUSAL_MISSING] = { 404, "The requested resource could not be found.", "" },
+	[REFUSAL_TOO_OFTEN] = { 429, "The request came too often; try again later.", "" },
 	[REFUSAL_INTERNAL] = { 500, "The certificate authority encountered an Internal Server Error.", "" },
 	[REFUSAL_UNSUPPORTED] = { 501, "The requested method is not implemented by the certificate authority.", "" },
 	[REFUSAL_UNAVAILABLE] = { 503, "The certificate authority cannot record its answer at the moment; try again.",
@@ -28,9 +29,11 @@ _Static_assert(COUNT_OF(refusals) == REFUSAL_COUNT, "a refusal has no answer");
 void exchange_text(struct exchange *x, int status, const char *content_type, struct slice body)
 {
 	struct response resp = { .status = status, .content_type = content_type, .body = body };
-	if (status == 503) {
+	char after[24];
+	if (status == 503 || status == 429) {
+		snprintf(after, sizeof after, "%lld", (long long)overload_retry_s(x));
 		resp.headers[0].name = "Retry-After";
-		resp.headers[0].value = "5";
+		resp.headers[0].value = after;
 	}
 	request_reply(x->request, &resp);
 }
@@ -73,9 +76,9 @@ void exchange_malformed(struct exchange *x)
 
 void exchange_fail(struct exchange *x)
 {
-	enum refusal r = x->error.status == ST_IO || x->error.status == ST_AGAIN || x->error.status == ST_NOMEM ?
-	                         REFUSAL_UNAVAILABLE :
-	                         REFUSAL_INTERNAL;
+	enum refusal r = x->error.status == ST_IO || x->error.status == ST_AGAIN || x->error.status == ST_NOMEM
+	                         ? REFUSAL_UNAVAILABLE
+	                         : REFUSAL_INTERNAL;
 	verdict_refuse(&x->verdict, r, "%s", x->error.text);
 	if (*x->error.hint)
 		verdict_tell(&x->verdict, "%s", x->error.hint);
@@ -95,13 +98,15 @@ static const struct {
 	                             "get a new certificate with a token" },
 	[OUTCOME_PARENT_SUPERSEDED] = { REFUSAL_UNAUTHORIZED,
 	                                "certificate has expired, and what was renewed from it has been renewed itself",
-	                                "the holder of the newer certificate goes on; else get a new one with a token" },
+	                                "the holder of the newer certificate goes on; else get a new one with a "
+	                                "token" },
 	[OUTCOME_LINE_CLOSED] = { REFUSAL_UNAUTHORIZED, "the certificate's line has been closed",
 	                          "get a new certificate for a new key with a token" },
 	[OUTCOME_KEY_BLOCKED] = { REFUSAL_UNAUTHORIZED, "the key has been blocked, as a line that used it was closed",
 	                          "get a new certificate for a new key with a token" },
 	[OUTCOME_CREDENTIAL_REVOKED] = { REFUSAL_UNAUTHORIZED,
-	                                 "the certificate that signed the token has been revoked, or its line or key", "" },
+	                                 "the certificate that signed the token has been revoked, or its line or key",
+	                                 "" },
 	[OUTCOME_FOREIGN] = { REFUSAL_FORBIDDEN, "certificate was not issued through the token's provisioner",
 	                      "revoke it with a JWK provisioner's token" },
 	[OUTCOME_ALREADY_REVOKED] = { REFUSAL_MALFORMED, "certificate is already revoked", "" },
@@ -136,8 +141,9 @@ static void refuse_outcome(struct pending *p, enum outcome o)
 static void note_outcome(const struct exchange *x, enum outcome o)
 {
 	if (o == OUTCOME_DONE_AGAIN)
-		LOG_EVENT(LOG_INFO_, "certificate renewed again: taken for a retry, as it was within "
-		                     "authority.renewalWindow and by the same key",
+		LOG_EVENT(LOG_INFO_,
+		          "certificate renewed again: taken for a retry, as it was within "
+		          "authority.renewalWindow and by the same key",
 		          LF_STR("parent", x->log_parent), LF_STR("serial", x->log_serial),
 		          LF_STR("subject", x->log_subject), LF_STR("request-id", request_id(x->request)));
 	if (o == OUTCOME_DONE_SECOND)
@@ -145,8 +151,9 @@ static void note_outcome(const struct exchange *x, enum outcome o)
 		          LF_STR("parent", x->log_parent), LF_STR("serial", x->log_serial),
 		          LF_STR("subject", x->log_subject), LF_STR("remote-address", request_remote(x->request)),
 		          LF_STR("request-id", request_id(x->request)),
-		          LF_STR("remedy", "if only one host should hold it, `step ca revoke --lineage --dry-run` shows "
-		                           "what descends from it and `step ca revoke --lineage` ends all of it"));
+		          LF_STR("remedy",
+		                 "if only one host should hold it, `step ca revoke --lineage --dry-run` shows "
+		                 "what descends from it and `step ca revoke --lineage` ends all of it"));
 	if (x->log_scope)
 		LOG_EVENT(LOG_WARN, "line revoked", LF_STR("serial", x->log_serial), LF_STR("scope", x->log_scope),
 		          LF_INT("certificates", x->log_count), LF_STR("provisioner", x->log_provisioner),
@@ -194,9 +201,7 @@ static void submit(struct exchange *x, struct change *taken, int status, bool bu
 		exchange_fail(x);
 		return;
 	}
-	*p = (struct pending){
-		.x = x, .status = status, .burn = burn, .submitted = clock_mono(x->server->conf.clock)
-	};
+	*p = (struct pending){ .x = x, .status = status, .burn = burn, .submitted = clock_mono(x->server->conf.clock) };
 	snprintf(p->serial, sizeof p->serial, "%s", taken->serial);
 	store_submit(x->server->store, taken, recorded, p);
 }
@@ -232,8 +237,14 @@ static const char *or_null(const char *s)
 void exchange_log_refused(void *front, const char *remote, enum listener_refusal kind, const char *why)
 {
 	metrics_count(METRIC_CONNECTIONS_OVER_CAP + kind);
-	struct snapshot *snap = server_snapshot(((struct front *)front)->server);
-	if (snap->conf->log_access)
+	struct server *s = ((struct front *)front)->server;
+	struct snapshot *snap = server_snapshot(s);
+	int64_t untold = 0;
+	bool tell = snap->conf->log_access && overload_may_tell(s->overload, clock_mono(s->conf.clock), &untold);
+	if (untold)
+		LOG_EVENT(LOG_WARN, "connections without a request that were not told of one by one",
+		          LF_STR("name", "ca"), LF_INT("connections", untold));
+	if (tell)
 		LOG_EVENT(LOG_INFO_, "connection without a request", LF_STR("name", "ca"),
 		          LF_STR("remote-address", remote), LF_STR("error", why));
 	snapshot_unref(snap);
@@ -258,14 +269,16 @@ void exchange_log(void *front, struct request *r, int status, size_t body_bytes)
 		const struct cert_facts *f = x && x->issued.cert && status == 201 ? cert_facts(x->issued.cert) : NULL;
 		char from[WALL_TEXT], to[WALL_TEXT];
 		LOG_EVENT(level_of(status), status ? "request" : "request: the client went away", LF_STR("name", "ca"),
-		          LF_STR("method", request_method(r)), LF_STR("path", request_path(r)), LF_INT("status", status),
-		          LF_INT("size", (int64_t)body_bytes), LF_INT("duration-ns", took_ns),
+		          LF_STR("method", request_method(r)), LF_STR("path", request_path(r)),
+		          LF_INT("status", status), LF_INT("size", (int64_t)body_bytes), LF_INT("duration-ns", took_ns),
 		          LF_STR("protocol", request_protocol(r)), LF_STR("remote-address", request_remote(r)),
 		          LF_STR("request-id", request_id(r)), LF_STR("user-agent", request_header(r, "User-Agent")),
 		          LF_STR("error", or_null(v->reason)), LF_STR("remedy", or_null(v->remedy)),
 		          LF_STR("provisioner", x ? or_null(x->log_provisioner) : NULL),
 		          LF_STR("token", x ? or_null(x->log_token) : NULL),
-		          LF_STR("serial", f ? f->serial_text : x ? or_null(x->log_serial) : NULL),
+		          LF_STR("serial", f   ? f->serial_text
+		                           : x ? or_null(x->log_serial)
+		                               : NULL),
 		          LF_STR("parent", x ? or_null(x->log_parent) : NULL),
 		          LF_STR("subject", x ? or_null(x->log_subject) : NULL),
 		          LF_STR("valid-from", f ? wall_rfc3339(f->not_before, from) : NULL),

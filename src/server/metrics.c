@@ -23,6 +23,10 @@ static const struct {
 	                           "Changes turned away because too many waited.",
 	                           { 0 } },
 	[METRIC_STORE_FAILED] = { "step_ca_store_errors_total", "Changes that the store could not record.", { 0 } },
+#define TURNED_AWAY "step_ca_turned_away_total", "Requests told to come again later, before anything was decided."
+	[METRIC_TURNED_AWAY_FULL] = { TURNED_AWAY, { "reason", "full" } },
+	[METRIC_TURNED_AWAY_BUSY] = { TURNED_AWAY, { "reason", "busy" } },
+	[METRIC_TURNED_AWAY_TOO_OFTEN] = { TURNED_AWAY, { "reason", "too_often" } },
 	[METRIC_RELOADS] = { "step_ca_reloads_total", "Reloads of the configuration.", { "success", "true" } },
 	[METRIC_RELOADS_FAILED] = { "step_ca_reloads_total", "Reloads of the configuration.", { "success", "false" } },
 };

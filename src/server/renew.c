@@ -75,6 +75,8 @@ static void renew(struct exchange *x, const struct csr *csr)
 		refuse(x);
 		return;
 	}
+	if (!overload_admit_renewal(x, facts.line))
+		return;
 	note_provisioner(x, prov);
 	if (server_serial(x->server, x->now, serial, e) ||
 	    issue_renewed(a, x->parent, &facts, prov, csr, x->now, serial, &x->issued, &x->verdict, e))

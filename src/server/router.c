@@ -140,6 +140,8 @@ void router_handle(void *front, struct request *r)
 		answer_plain(r, 405, "", allowed == GET ? "GET, HEAD" : "POST");
 		return;
 	}
+	if (!overload_admit_spare(r, hit->run == resource_health))
+		return;
 	struct exchange *x = calloc(1, sizeof *x);
 	if (!x) {
 		answer_plain(r, 503, "out of memory\n", NULL);

@@ -16,8 +16,7 @@ static enum status load(const struct server_conf *conf, struct snapshot **ret, s
 {
 	AUTO(caconf_free_p) struct caconf *c = NULL;
 	struct authority *a = NULL;
-	if (caconf_load(conf->config_path, &c, e) ||
-	    caconf_build(c, conf->password, clock_wall(conf->clock), &a, e))
+	if (caconf_load(conf->config_path, &c, e) || caconf_build(c, conf->password, clock_wall(conf->clock), &a, e))
 		return e->status;
 	return snapshot_new(TAKE(c), a, ret, e);
 }
@@ -58,8 +57,9 @@ static enum status open_store(struct server *s, struct error *e)
 	struct store_conf conf = s->now_->conf->store;
 	conf.clock = s->conf.clock;
 	if (conf.kind == STORE_MEMORY)
-		log_line(LOG_WARN, "no database is configured: used tokens are forgotten at the end of this process and "
-		                   "nothing can be revoked; add a \"db\" stanza of type \"sqlite\" to keep them");
+		log_line(LOG_WARN,
+		         "no database is configured: used tokens are forgotten at the end of this process and "
+		         "nothing can be revoked; add a \"db\" stanza of type \"sqlite\" to keep them");
 	return store_open(&conf, &s->store, e);
 }
 
@@ -70,6 +70,7 @@ static enum status open_listener(struct server *s, struct error *e)
 		.address = c->address,
 		.threads = c->threads > 0 ? c->threads : core_count(),
 		.limits = c->limits,
+		.exempt = &c->exempt,
 		.clock = s->conf.clock,
 		.handler = router_handle,
 		.tls = current_tls,
@@ -78,6 +79,7 @@ static enum status open_listener(struct server *s, struct error *e)
 		.greeted = exchange_note_handshake,
 		.ctx = &s->fronts[FRONT_CA],
 	};
+	overload_fit_descriptors(&conf.limits);
 	return listener_start(&conf, &s->fronts[FRONT_CA].listener, e);
 }
 
@@ -116,8 +118,8 @@ enum status server_start(const struct server_conf *conf, struct server **ret, st
 	tell_warnings(conf, s->now_->conf);
 	name_provisioners(s->now_);
 	banner(s);
-	if (open_store(s, e) || leaf_renew(s, s->now_, e) || open_listener(s, e) || front_open_sides(s, e) ||
-	    admin_open(s, e) || write_port(s, e))
+	if (overload_new(&s->overload, e) || open_store(s, e) || leaf_renew(s, s->now_, e) || open_listener(s, e) ||
+	    front_open_sides(s, e) || admin_open(s, e) || write_port(s, e))
 		goto fail;
 	log_line(LOG_INFO_, "Serving HTTPS on %s (port %d) ...", s->now_->conf->address, server_port(s));
 	front_announce(s);
@@ -144,15 +146,16 @@ static enum status check_unchanged(const struct caconf *old, const struct caconf
 static bool same_limits(const struct listener_limits *a, const struct listener_limits *b)
 {
 	return a->body_bytes == b->body_bytes && a->header_bytes == b->header_bytes &&
-	       a->connections == b->connections && a->connections_per_address == b->connections_per_address &&
-	       a->handshake_ms == b->handshake_ms && a->header_ms == b->header_ms && a->request_ms == b->request_ms &&
-	       a->idle_ms == b->idle_ms && a->drain_ms == b->drain_ms;
+	       a->connections == b->connections && a->connections_spare == b->connections_spare &&
+	       a->connections_per_address == b->connections_per_address && a->handshake_ms == b->handshake_ms &&
+	       a->header_ms == b->header_ms && a->request_ms == b->request_ms && a->idle_ms == b->idle_ms &&
+	       a->drain_ms == b->drain_ms;
 }
 
 /* What would not weaken the CA by staying as it was until a restart. */
 static void tell_kept(const struct caconf *old, const struct caconf *new)
 {
-	if (!same_limits(&old->limits, &new->limits))
+	if (!same_limits(&old->limits, &new->limits) || memcmp(&old->exempt, &new->exempt, sizeof old->exempt))
 		log_line(LOG_WARN, "limits: changed in the configuration; the old ones hold until a restart");
 	front_tell_kept(old, new);
 	admin_tell_kept(old, new);
@@ -196,6 +199,7 @@ void server_stop(struct server *s)
 		store_close(s->store);
 	SSL_CTX_free(s->tls_);
 	cert_unref(s->leaf);
+	overload_free(s->overload);
 	snapshot_unref(s->now_);
 	pthread_mutex_destroy(&s->lock);
 	free(s);

@@ -93,6 +93,8 @@ void resource_sign(struct exchange *x, const char *arg)
 	struct sign_request q = { .csr = &csr };
 	struct slice ott = SLICE_NONE;
 
+	if (!overload_admit_new(x))
+		return;
 	if (decode(x, &body, &csr, &q, &ott)) {
 		exchange_malformed(x);
 	} else if (!issue_check_times(&q, &x->verdict)) {

@@ -5,6 +5,7 @@
 #include "authority/issue.h"
 #include "authority/revoke.h"
 #include "server/metrics.h"
+#include "server/overload.h"
 #include "server/server.h"
 
 /* Everything that comes from configuration and key files; immutable, counted. A reload makes a new one, and requests
@@ -39,6 +40,7 @@ struct server {
 	struct store *store;
 	struct front fronts[FRONT_COUNT];
 	struct admin *admin;       /* NULL: no admin socket */
+	struct overload *overload;
 	struct snapshot *now_;     /* guarded by lock: use server_snapshot() */
 	SSL_CTX *tls_;             /* guarded by lock */
 	pthread_mutex_t lock;
@@ -93,6 +95,7 @@ struct exchange {
 	struct issued issued;
 	struct verdict verdict;
 	struct error error;
+	int64_t retry_s;           /* Retry-After of a refusal that is one of time; 0: by the life that is left */
 	struct buf body;           /* of the answer, ready before the store is asked */
 	char log_serial[SERIAL_TEXT];  /* of the certificate that is asked about, or is issued */
 	char log_parent[SERIAL_TEXT];  /* of the certificate that is renewed or rekeyed */

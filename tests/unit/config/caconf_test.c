@@ -91,6 +91,10 @@ static void what_is_absent_gets_its_default(void **state)
 	assert_int_equal(c->limits.header_bytes, limits.header_bytes);
 	assert_int_equal(c->limits.connections, limits.connections);
 	assert_int_equal(c->limits.connections_per_address, limits.connections_per_address);
+	assert_int_equal(c->limits.connections_spare, limits.connections_spare);
+	assert_int_equal(c->exempt.n, 0);
+	assert_int_equal(c->overload.renewals_per_hour, 120);
+	assert_int_equal(c->overload.busy_ms, 1000);
 	assert_int_equal(c->limits.handshake_ms, limits.handshake_ms);
 	assert_int_equal(c->limits.header_ms, limits.header_ms);
 	assert_int_equal(c->limits.request_ms, limits.request_ms);
@@ -149,6 +153,8 @@ static void every_setting_is_taken(void **state)
 		{ "tls.minVersion", "1.3" },
 		{ "threads", "3" },
 		{ "limits", "{\"bodyBytes\":2048,\"headerBytes\":4096,\"connections\":7,\"connectionsPerAddress\":2,"
+		            "\"connectionsSpare\":3,\"exemptAddresses\":[\"10.0.0.0/8\",\"::1\"],"
+		            "\"renewalsPerHour\":9,\"busyAfter\":\"2s\","
 		            "\"handshakeTimeout\":\"1s\",\"headerTimeout\":\"2s\",\"requestTimeout\":\"3s\","
 		            "\"idleTimeout\":\"4s\",\"drainTimeout\":\"5s\"}" },
 		{ "authority.claims", "{\"minTLSCertDuration\":\"1m\",\"maxTLSCertDuration\":\"48h\","
@@ -195,6 +201,10 @@ static void every_setting_is_taken(void **state)
 	assert_int_equal(c->limits.header_bytes, 4096);
 	assert_int_equal(c->limits.connections, 7);
 	assert_int_equal(c->limits.connections_per_address, 2);
+	assert_int_equal(c->limits.connections_spare, 3);
+	assert_int_equal(c->exempt.n, 2);
+	assert_int_equal(c->overload.renewals_per_hour, 9);
+	assert_int_equal(c->overload.busy_ms, 2000);
 	assert_int_equal(c->limits.handshake_ms, 1000);
 	assert_int_equal(c->limits.header_ms, 2000);
 	assert_int_equal(c->limits.request_ms, 3000);
@@ -323,6 +333,16 @@ static const struct refusal_row {
 	/* our settings */
 	{ "threads", "257", "threads: must be between 0 and 256" },
 	{ "threads", "1.5", "threads: not a whole number" },
+	{ "limits.renewalsPerHour", "-1", "limits.renewalsPerHour: must be between 0 and 1000000" },
+	{ "limits.busyAfter", "\"2m\"", "limits.busyAfter: must be between 0s and 1m0s" },
+	{ "limits.exemptAddresses", "[\"10.0.0.0/33\"]",
+	  "limits.exemptAddresses[0]: \"10.0.0.0/33\": the prefix must be a number from 0 to 32" },
+	{ "limits.exemptAddresses", "[\"::1\",\"10.0.0.1/8\"]",
+	  "limits.exemptAddresses[1]: \"10.0.0.1/8\": the address has bits behind the prefix; write the network's "
+	  "own" },
+	{ "limits.exemptAddresses", "[\"proxy\"]",
+	  "limits.exemptAddresses[0]: \"proxy\" is no address or network, such as 192.0.2.7 or 10.0.0.0/8" },
+	{ "limits.exemptAddresses", "\"::1\"", "limits.exemptAddresses: not an array of strings" },
 	{ "limits.connections", "0", "limits.connections: must be between 1 and 1000000" },
 	{ "limits.bodyBytes", "\"1M\"", "limits.bodyBytes: not a whole number" },
 	{ "limits.idleTimeout", "15", "limits.idleTimeout: not a duration such as 24h" },

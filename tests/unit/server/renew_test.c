@@ -41,7 +41,9 @@ struct world {
 	char dir[64];
 	struct testca *t;
 	struct wall born;
-	int64_t after_s; /* the server's clock: born plus this */
+	int64_t after_s;           /* the server's clock: born plus this */
+	int64_t leap_ns, leapt_ns; /* the server's other clock leaps so far each time that somebody looks */
+	const char *limits;        /* of ca.json, with a comma behind; NULL: none */
 	struct clock clock;
 	struct server *server;
 	struct ca ca;
@@ -55,8 +57,10 @@ static struct wall world_wall(void *ctx)
 
 static struct mono world_mono(void *ctx)
 {
-	(void)ctx;
-	return clock_mono(&clock_system);
+	struct world *w = ctx;
+	int64_t leap_ns = __atomic_load_n(&w->leap_ns, __ATOMIC_SEQ_CST);
+	return (struct mono){ clock_mono(&clock_system).ns +
+		              __atomic_add_fetch(&w->leapt_ns, leap_ns, __ATOMIC_SEQ_CST) };
 }
 
 static void save(const struct world *w, const char *name, const struct buf *text)
@@ -76,9 +80,9 @@ static void write_config(const struct world *w, const char *claims)
 	char *key = json_dumps(json_object_get(w->t->a->provs[TESTCA_OPS].json, "key"), 0);
 	buf_addf(&text,
 	         "{\"root\":\"%s/root\",\"crt\":\"%s/crt\",\"key\":\"%s/key\",\"address\":\"127.0.0.1:0\","
-	         "\"dnsNames\":[\"localhost\"],\"threads\":1,\"db\":{\"type\":\"sqlite\",\"dataSource\":\"%s/db\"},"
+	         "\"dnsNames\":[\"localhost\"],\"threads\":1,%s\"db\":{\"type\":\"sqlite\",\"dataSource\":\"%s/db\"},"
 	         "\"authority\":{\"provisioners\":[{\"type\":\"JWK\",\"name\":\"ops\",\"key\":%s,\"claims\":%s}]}}",
-	         w->dir, w->dir, w->dir, w->dir, key, claims);
+	         w->dir, w->dir, w->dir, w->limits ? w->limits : "", w->dir, key, claims);
 	save(w, "ca.json", &text);
 	free(key);
 }
@@ -419,9 +423,69 @@ static void a_full_disk_is_told(void **state)
 	setrlimit(RLIMIT_FSIZE, &before);
 	assert_int_equal(st, ST_AGAIN);
 	assert_int_equal(w->ca.answer.http, 503);
-	assert_int_equal(w->ca.answer.retry_after_s, 5);
+	assert_in_range(w->ca.answer.retry_after_s, 900, 1800); /* by the life that is left */
 	assert_string_equal(e.text, "the certificate authority cannot record this now; try again later");
 	renew(w, &p.chain, p.key, NULL, NULL);
+}
+
+/* --- overload ----------------------------------------------------------------------------------------------------- */
+
+static enum status renew_over_tls(struct world *w, const struct pair *p, struct error *e)
+{
+	AUTO(chain_done) struct chain got = { 0 };
+	return ca_renew(&w->ca, &p->chain, p->key, NULL, &got, NULL, e);
+}
+
+/* One an hour, and four retries: then its line waits, and no other. */
+static void who_renews_in_a_loop_waits(void **state)
+{
+	struct world *w = *state;
+	struct error e = ERROR_INIT;
+	AUTO(pair_done) struct pair p = { 0 }, other = { 0 };
+	AUTO(chain_done) struct chain child = { 0 };
+	w->limits = "\"limits\":{\"renewalsPerHour\":1},";
+	restart(w, "{}");
+	issue(w, "a.example", &p);
+	issue(w, "b.example", &other);
+	assert_ok(ca_renew(&w->ca, &p.chain, p.key, NULL, &child, NULL, &e));
+	for (int i = 0; i < 4; i++)
+		assert_ok(renew_over_tls(w, &p, &e));
+	const struct pair young = { p.key, child };
+	for (int i = 0; i < 2; i++) { /* an older and a younger one of the line */
+		assert_int_equal(renew_over_tls(w, i ? &young : &p, &e), ST_AGAIN);
+		assert_int_equal(w->ca.answer.http, 429);
+		assert_in_range(w->ca.answer.retry_after_s, 3500, 4600);
+		assert_non_null(strstr(e.text, "renewed more than 1 times within an hour"));
+	}
+	assert_ok(renew_over_tls(w, &other, &e));
+	w->limits = "\"limits\":{\"renewalsPerHour\":0},";
+	restart(w, "{}");
+	for (int i = 0; i < 7; i++)
+		assert_ok(renew_over_tls(w, &p, &e));
+}
+
+/* The loop is five seconds behind: who has plenty of life is told to come again, and nobody else. */
+static void who_can_wait_waits(void **state)
+{
+	struct world *w = *state;
+	struct error e = ERROR_INIT;
+	AUTO(pair_done) struct pair p = { 0 };
+	issue(w, "a.example", &p);
+	assert_ok(renew_over_tls(w, &p, &e));
+	__atomic_store_n(&w->leap_ns, 5 * DURATION_S, __ATOMIC_SEQ_CST);
+	assert_int_equal(renew_over_tls(w, &p, &e), ST_AGAIN);
+	assert_int_equal(w->ca.answer.http, 503);
+	assert_in_range(w->ca.answer.retry_after_s, 900, 1800);
+	assert_non_null(strstr(e.text, "more urgent requests go first"));
+	assert_int_equal(number(w, "SELECT count(*) FROM certs"), 2);
+	assert_ok(ca_health(&w->ca, &e));
+	struct ca_revoke_request q = { .serial = "1" };
+	assert_int_not_equal(ca_revoke(&w->ca, &q, NULL, NULL, NULL, &e), ST_AGAIN);
+	w->after_s = DAY - HOUR;
+	assert_ok(renew_over_tls(w, &p, &e));
+	w->after_s = 0;
+	__atomic_store_n(&w->leap_ns, 0, __ATOMIC_SEQ_CST);
+	assert_ok(renew_over_tls(w, &p, &e));
 }
 
 /* --- lines -------------------------------------------------------------------------------------------------------- */
@@ -490,6 +554,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(a_second_renewal_is_written_down, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(a_refused_request_costs_its_token, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(a_full_disk_is_told, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(who_renews_in_a_loop_waits, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(who_can_wait_waits, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(a_line_ends, set_up, tear_down),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
