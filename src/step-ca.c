@@ -4,14 +4,18 @@
 #include "os/clock.h"
 #include "os/entropy.h"
 #include "os/file.h"
+#include "os/log.h"
 #include "os/term.h"
 #include "server/dbimport.h"
 #include "server/server.h"
 
+#include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 enum { EXIT_START = 2 }; /* configuration, key, database or address does not allow to start (spec/server.md §5.3) */
@@ -19,7 +23,7 @@ enum { EXIT_START = 2 }; /* configuration, key, database or address does not all
 struct ca_args {
 	const char *password_file, *pidfile, *port_file, *context, *resolver, *token, *issuer_password_file,
 		*ssh_host_password_file, *ssh_user_password_file;
-	bool quiet, insecure, version;
+	bool quiet, insecure, version, on_socket;
 };
 
 /* Password of the CA key: the file, else a person. What a person typed is kept for reloads, as in the peer. */
@@ -68,6 +72,27 @@ static enum status write_pidfile(const char *path, struct error *e)
 	return file_replace(path, slice_cstr(text), 0644, e);
 }
 
+/* Started by `step ... --offline` for itself: a listening socket is descriptor 3 (cli/ca_offline.c). What goes wrong is
+ * told, the rest is between the two. When step ends otherwise than by saying so (SIGTERM), this ends at once: SIGINT is
+ * not held as it is in a server. */
+enum { GIVEN_SOCKET = 3 };
+
+static enum status serve_parent(struct error *e)
+{
+	int listens = 0;
+	socklen_t n = sizeof listens;
+	if (getsockopt(GIVEN_SOCKET, SOL_SOCKET, SO_ACCEPTCONN, &listens, &n) || !listens)
+		return error_set(e, ST_INVALID, "flag '--on-socket' is for 'step ... --offline' alone");
+	sigset_t set;
+	sigemptyset(&set);
+	sigaddset(&set, SIGINT);
+	pthread_sigmask(SIG_UNBLOCK, &set, NULL);
+	fcntl(GIVEN_SOCKET, F_SETFD, FD_CLOEXEC);
+	prctl(PR_SET_PDEATHSIG, SIGINT);
+	log_set_least(LOG_ERROR);
+	return ST_OK;
+}
+
 /* Options of the peer that limit or change what is issued and are not built are refused, never ignored. */
 static enum status check_unbuilt(const struct ca_args *o, struct error *e)
 {
@@ -112,11 +137,14 @@ static enum status run_ca(struct invocation *inv, struct error *e)
 			.password = &source,
 			.clock = &clock_system,
 			.entropy = &entropy_system,
-			.quiet = o->quiet,
+			.quiet = o->quiet || o->on_socket,
 			.port_file = o->port_file,
+			.socket = o->on_socket ? GIVEN_SOCKET : 0,
 		};
 		server_block_signals();
-		st = server_start(&conf, &server, e);
+		st = o->on_socket ? serve_parent(e) : ST_OK;
+		if (!st)
+			st = server_start(&conf, &server, e);
 		if (st)
 			inv->exit_code = EXIT_START;
 	}
@@ -179,6 +207,8 @@ static const struct opt ca_opts[] = {
 	OPT_STR(struct ca_args, port_file, .name = "port-file", .arg = "<file>", .flags = OPT_FILE | OPT_NO_ENV,
 	        .help = "Write the port that was bound there once the CA serves; useful with port 0 in the address"),
 	OPT_FLAG(struct ca_args, version, .name = "version", .letter = 'v', .flags = OPT_NO_ENV, .help = "Print the version"),
+	OPT_FLAG(struct ca_args, on_socket, .name = "on-socket", .flags = OPT_HIDDEN | OPT_NO_ENV,
+	         .help = "Serve the program that left a listening socket as descriptor 3, and end with it"),
 	OPT_FLAG(struct ca_args, insecure, .name = "insecure", .flags = OPT_HIDDEN | OPT_NO_ENV, .help = "Accepted for the peer's sake"),
 	OPT_STR(struct ca_args, context, .name = "context", .env = "STEP_CA_CONTEXT", .arg = "<name>",
 	        .flags = OPT_HIDDEN | OPT_NO_ENV, .help = "Not built yet"),

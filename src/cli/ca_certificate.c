@@ -1,4 +1,4 @@
-#include "cli/ca_common.h"
+#include "cli/ca_offline.h"
 #include "crypto/auto.h"
 #include "jose/ott.h"
 #include "x509/name.h"
@@ -39,14 +39,15 @@ static enum status make_csr(const char *subject, const struct san_list *sans, EV
 
 /* The given token, checked against the subject, with the trust that it brings; or a new one from a provisioner. */
 static enum status get_token(struct invocation *inv, const struct ca_certificate_args *o, const char *subject,
-                             struct ca *c, struct buf *ret, struct error *e)
+                             struct ca_offline *offline, struct ca *c, struct buf *ret, struct error *e)
 {
 	if (opt_is_set(o->ott)) {
 		buf_adds(ret, o->ott);
 		return buf_check(ret, e) ? e->status : ca_trust_token(inv, &o->ca, o->ott, c, e);
 	}
 	struct token_ask ask = { .kind = TOKEN_SIGN, .subject = subject, .sans = o->sans.v, .sans_n = o->sans.n };
-	return ca_open(inv, &o->ca, c, e) ? e->status : ca_token(inv, c, &o->token, &ask, ret, e);
+	return ca_reach(inv, &o->ca, &o->token, offline, c, e) ? e->status
+	                                                       : ca_token(inv, c, &o->token, &ask, ret, e);
 }
 
 static enum status check_subject(const struct ott *ott, const char *subject, struct error *e)
@@ -62,6 +63,7 @@ enum { CRT, KEY };
 static enum status obtain(struct invocation *inv, const struct ca_certificate_args *o, struct filetx *tx,
                           const char *subject, struct error *e)
 {
+	AUTO(ca_offline_done) struct ca_offline offline = CA_OFFLINE_NONE;
 	AUTO(ca_done) struct ca c = { 0 };
 	AUTO(buf_done) struct buf token = BUF_SECRET(TOKEN_MAX);
 	AUTO(ott_done) struct ott ott = { 0 };
@@ -72,7 +74,7 @@ static enum status obtain(struct invocation *inv, const struct ca_certificate_ar
 
 	/* The key is on disk before the CA is asked: it is never in memory alone. */
 	if (key_from_flags(&o->key, &key, e) || stage_key(tx, KEY, key, e) ||
-	    get_token(inv, o, subject, &c, &token, e) || ott_parse(buf_slice(&token), &ott, e) ||
+	    get_token(inv, o, subject, &offline, &c, &token, e) || ott_parse(buf_slice(&token), &ott, e) ||
 	    check_subject(&ott, subject, e) || collect_sans(o, subject, &ott, &sans, e) ||
 	    make_csr(ott.sub, &sans, key, &csr, e))
 		return e->status;
@@ -88,15 +90,14 @@ static enum status obtain(struct invocation *inv, const struct ca_certificate_ar
 
 static enum status run(struct invocation *inv, struct error *e)
 {
-	static const char *const not_built[] = { "offline", NULL };
 	const struct ca_certificate_args *o = INV_ARGS(inv, ca_certificate_args);
 	const char *subject = inv_pos(inv, 0), *crt = inv_pos(inv, 1), *key = inv_pos(inv, 2);
 	struct filetx_file files[] = { [CRT] = { .path = crt, .mode = 0600 }, [KEY] = { .path = key, .mode = 0600 } };
 	AUTO(filetx_close_p) struct filetx *tx = NULL;
 
 	inv_crypto(inv);
-	if (usage_not_built(inv, not_built, e))
-		return e->status;
+	if (o->token.offline && opt_is_set(o->ott))
+		return usage_incompatible("offline", "token", e);
 	if (opt_is_set(o->ott) && o->sans.n)
 		return usage_exclusive("token", "san", e);
 	if (!*subject)
@@ -124,8 +125,7 @@ static const struct opt opts[] = {
 	OPT_STR(struct ca_certificate_args, not_after, .name = "not-after", .arg = "<time|duration>",
 	        .help = "When it ends; the provisioner's limits apply"),
 	KEY_OPTS(struct ca_certificate_args),
-	OPT_FLAG(struct ca_certificate_args, token.offline, .name = "offline", .flags = OPT_HIDDEN,
-	         .help = "Not built"),
+	OFFLINE_OPTS(struct ca_certificate_args),
 	CA_URL_OPT(struct ca_certificate_args),
 	CA_ROOT_OPT(struct ca_certificate_args),
 	FORCE_OPT(struct ca_certificate_args),

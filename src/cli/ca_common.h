@@ -61,6 +61,13 @@ struct token_flags {
 		OPT_STR(type, token.x5c_chain, .name = "x5c-chain", .arg = "<file>", .flags = OPT_FILE,                \
 	                .help = "Certificates between it and the provisioner's root, where its own file lacks them")
 
+#define OFFLINE_OPTS(type)                                                                                             \
+	OPT_FLAG(type, token.offline, .name = "offline",                                                               \
+	         .help = "Do it without a CA that runs, on the CA's machine, with its files; `--password-file` then "  \
+	                 "names the password of the CA's key, too"),                                                   \
+		OPT_STR(type, token.ca_config, .name = "ca-config", .arg = "<file>", .flags = OPT_FILE,                \
+	                .help = "The CA's configuration for `--offline`; default: $(step path)/config/ca.json")
+
 /* Gets a one-time token. With f->offline c may have no URL; its roots are not needed then. ask: kind, subject, sans,
  * times and cnf; the rest is filled in here. Appends to out (BUF_SECRET). */
 MUST_USE enum status ca_token(struct invocation *inv, struct ca *c, const struct token_flags *f, struct token_ask *ask,

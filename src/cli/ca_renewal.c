@@ -2,6 +2,7 @@
 
 #include "agent/agent.h"
 #include "base/num.h"
+#include "cli/ca_offline.h"
 #include "cli/version.h"
 #include "crypto/keys.h"
 #include "jose/auto.h"
@@ -77,6 +78,8 @@ static enum status check_others(const struct renewal_flags *f, struct error *e)
 {
 	if (opt_is_set(f->p12_out) && !opt_is_set(f->p12_password_file))
 		return usage_requires("p12-out", "p12-password-file", e);
+	if (f->daemon && f->offline)
+		return usage_incompatible("daemon", "offline", e);
 	if (f->daemon && f->check)
 		return usage_incompatible("daemon", "check", e);
 	if (f->daemon && f->json)
@@ -170,7 +173,10 @@ static const char *given(const char *text)
 static enum status open_ca(void *ctx, struct ca *ret, struct error *e)
 {
 	struct renewal *r = ctx;
-	return ca_open(r->inv, r->ca, ret, e);
+	const struct token_flags t = { .offline = r->flags->offline,
+		                       .ca_config = r->flags->ca_config,
+		                       .password_file = r->flags->password_file };
+	return ca_reach(r->inv, r->ca, &t, r->offline, ret, e);
 }
 
 static void plain_line(void *ctx, enum voice_level level, const char *text)
@@ -462,9 +468,8 @@ static enum status run_daemon(struct renewal *r, struct kept_password *password,
 
 static enum status check_flags(struct renewal *r, struct deploy *d, struct ca *url, struct error *e)
 {
-	static const char *const not_built[] = { "offline", NULL };
 	const struct renewal_flags *f = r->flags;
-	if (usage_not_built(r->inv, not_built, e) || ca_set_url(r->inv, r->ca, url, e) || check_periods(r, e) ||
+	if ((!f->offline && ca_set_url(r->inv, r->ca, url, e)) || check_periods(r, e) ||
 	    check_signal(f, e) || check_others(f, e) || make_deploy(f, d, e))
 		return e->status;
 	return make_dress(f, &r->conf, e);
@@ -490,6 +495,7 @@ enum status renewal_misused(struct invocation *inv, const struct renewal_flags *
 enum status renewal_run(struct renewal *r, struct error *e)
 {
 	const struct renewal_flags *f = r->flags;
+	AUTO(ca_offline_done) struct ca_offline offline = CA_OFFLINE_NONE;
 	AUTO(ca_done) struct ca url = { 0 };
 	AUTO(deploy_close) struct deploy deploy = { 0 };
 	AUTO(buf_done) struct buf state = BUF_INIT(1 << 14);
@@ -499,6 +505,7 @@ enum status renewal_run(struct renewal *r, struct error *e)
 	struct password_source source = { get_password, &password };
 	struct pair_conf *c = &r->conf;
 
+	r->offline = &offline;
 	inv_crypto(r->inv);
 	if (f->non_interactive && setenv("STEP_NON_INTERACTIVE", "1", 1))
 		return error_nomem(e);

@@ -26,7 +26,7 @@ struct renewal_flags {
 	struct opt_int pid, signal;
 	const char *pid_file;
 	const char *bundle_out, *p12_out, *p12_password_file, *der_out, *chain_out;
-	const char *owner, *group, *mode, *cert_mode;
+	const char *owner, *group, *mode, *cert_mode, *ca_config;
 };
 
 #define RENEWAL_OPTS(type, noun, period_name)                                                                          \
@@ -93,7 +93,11 @@ struct renewal_flags {
 		OPT_FLAG(type, r.detailed_exit_code, .name = "detailed-exit-code",                                     \
 	                 .help = "Tell by the exit status how it ended"),                                              \
 		OPT_FLAG(type, r.non_interactive, .name = "non-interactive", .help = "Never ask anything"),            \
-		OPT_FLAG(type, r.offline, .name = "offline", .flags = OPT_HIDDEN, .help = "Not built")
+		OPT_FLAG(type, r.offline, .name = "offline",                                                           \
+	                 .help = "Do it without a CA that runs, on the CA's machine, with its files; "                 \
+	                         "`--password-file` then names the password of the CA's key, too"),                    \
+		OPT_STR(type, r.ca_config, .name = "ca-config", .arg = "<file>", .flags = OPT_FILE,                    \
+	                .help = "The CA's configuration for `--offline`; default: $(step path)/config/ca.json")
 
 #define RENEWAL_EXIT_CODES                                                                                             \
 	"0 done, or not due; 1 any error; the command's own where `--exec` failed (255: by a signal).\n\n"             \
@@ -104,10 +108,12 @@ struct renewal_flags {
 
 /* ---- what a command makes of them ---- */
 
+struct ca_offline;
 struct renewal {
 	struct invocation *inv;
 	const struct renewal_flags *flags;
 	const struct ca_flags *ca;
+	struct ca_offline *offline;
 	const char *period_flag; /* "renew-period" */
 	const char *done;        /* "renewed" */
 	const char *doing;       /* "error renewing certificate" */

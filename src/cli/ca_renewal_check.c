@@ -95,7 +95,7 @@ static void check_ca(struct report *p, const struct turn *t)
 	AUTO(ca_done) struct ca ca = { 0 };
 	struct error e = ERROR_INIT;
 	char text[512];
-	enum status st = ca_open(p->r->inv, p->r->ca, &ca, &e);
+	enum status st = p->r->conf.open_ca(p->r->conf.ctx, &ca, &e);
 	if (!st)
 		st = ca_health(&ca, &e);
 	snprintf(text, sizeof text, "%s is well and leads to our root", ca.url ? ca.url : "");

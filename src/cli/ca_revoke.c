@@ -1,3 +1,4 @@
+#include "cli/ca_offline.h"
 #include "cli/ca_renewal.h"
 #include "base/num.h"
 #include "jose/ott.h"
@@ -38,12 +39,17 @@ static enum status parse_reason(const char *text, int *ret, struct error *e)
 	return error_set(e, ST_INVALID, "unrecognized revocation reason code '%s'", text);
 }
 
+static enum status open_ca(struct invocation *inv, const struct ca_revoke_args *o, struct ca *c, struct error *e)
+{
+	return c->url ? ST_OK : ca_open(inv, &o->ca, c, e); /* --offline has set it */
+}
+
 /* By the certificate itself, over mTLS. */
 static enum status by_pair(struct invocation *inv, const struct ca_revoke_args *o, struct ca *c,
                            struct ca_revoke_request *q, char serial[SERIAL_TEXT], struct error *e)
 {
 	AUTO(pair_done) struct pair pair = { 0 };
-	if (ca_open(inv, &o->ca, c, e) || pair_load(o->cert, o->key, o->token.password_file, &pair, e))
+	if (open_ca(inv, o, c, e) || pair_load(o->cert, o->key, o->token.password_file, &pair, e))
 		return e->status;
 	snprintf(serial, SERIAL_TEXT, "%s", cert_facts(pair.chain.v[0])->serial_text);
 	q->serial = serial;
@@ -80,7 +86,7 @@ static enum status serial_and_token(struct invocation *inv, const struct ca_revo
 		struct token_ask ask = { .kind = scope ? TOKEN_REVOKE_LINE : TOKEN_REVOKE,
 			                 .subject = serial,
 			                 .scope = scope };
-		if (ca_open(inv, &o->ca, c, e) || ca_token(inv, c, &o->token, &ask, token, e))
+		if (open_ca(inv, o, c, e) || ca_token(inv, c, &o->token, &ask, token, e))
 			return e->status;
 	}
 	return buf_check(token, e);
@@ -176,6 +182,8 @@ static enum status check_flags(struct invocation *inv, const struct ca_revoke_ar
 	bool pair = opt_is_set(o->cert) || opt_is_set(o->key);
 	if (check_line(o, e))
 		return e->status;
+	if (o->token.offline && opt_is_set(o->ott))
+		return usage_incompatible("offline", "token", e);
 	if (pair && !opt_is_set(o->cert))
 		return usage_requires("key", "cert", e);
 	if (pair && !opt_is_set(o->key))
@@ -194,15 +202,15 @@ static enum status check_flags(struct invocation *inv, const struct ca_revoke_ar
 
 static enum status run(struct invocation *inv, struct error *e)
 {
-	static const char *const not_built[] = { "offline", NULL };
 	const struct ca_revoke_args *o = INV_ARGS(inv, ca_revoke_args);
+	AUTO(ca_offline_done) struct ca_offline offline = CA_OFFLINE_NONE;
 	AUTO(ca_done) struct ca c = { 0 };
 	struct ca_revoke_request q = { .reason = o->reason };
 	char serial[SERIAL_TEXT];
 
 	inv_crypto(inv);
-	if (usage_not_built(inv, not_built, e) || check_flags(inv, o, e) ||
-	    parse_reason(o->reason_code, &q.reason_code, e))
+	if (check_flags(inv, o, e) || parse_reason(o->reason_code, &q.reason_code, e) ||
+	    (o->token.offline && ca_offline_start(inv, &o->token, &offline, &c, e)))
 		return e->status;
 	if (line_scope(&o->line))
 		return by_line(inv, o, &c, q.reason_code, e);
@@ -226,7 +234,7 @@ static const struct opt opts[] = {
 	OPT_STR(struct ca_revoke_args, reason, .name = "reason", .arg = "<text>", .help = "Why, in words"),
 	OPT_STR(struct ca_revoke_args, reason_code, .name = "reasonCode", .arg = "<code>",
 	        .help = "Why, as a number from 0 to 10 or a name such as `keyCompromise` (RFC 5280)"),
-	OPT_FLAG(struct ca_revoke_args, token.offline, .name = "offline", .flags = OPT_HIDDEN, .help = "Not built"),
+	OFFLINE_OPTS(struct ca_revoke_args),
 	CA_URL_OPT(struct ca_revoke_args),
 	CA_ROOT_OPT(struct ca_revoke_args),
 	OPT_END,

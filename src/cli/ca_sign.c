@@ -1,4 +1,4 @@
-#include "cli/ca_common.h"
+#include "cli/ca_offline.h"
 #include "crypto/digest.h"
 #include "jose/ott.h"
 #include "base/b64.h"
@@ -22,14 +22,14 @@ static enum status load_csr(const char *path, struct csr *ret, struct error *e)
 }
 
 /* A token for just this request: its names, and bound to it by cnf. */
-static enum status make_token(struct invocation *inv, const struct ca_sign_args *o, const struct csr *csr, struct ca *c,
-                              struct buf *ret, struct error *e)
+static enum status make_token(struct invocation *inv, const struct ca_sign_args *o, const struct csr *csr,
+                              struct ca_offline *offline, struct ca *c, struct buf *ret, struct error *e)
 {
 	AUTO(buf_done) struct buf cnf = BUF_INIT(128);
 	AUTO(text_list_done) struct text_list sans = { 0 };
 	uint8_t sum[SHA256_BYTES];
 	const char *subject = csr->common_name;
-	if (ca_open(inv, &o->ca, c, e) || digest_sha256(buf_slice(&csr->der), sum, e))
+	if (ca_reach(inv, &o->ca, &o->token, offline, c, e) || digest_sha256(buf_slice(&csr->der), sum, e))
 		return e->status;
 	b64_encode(&cnf, slice_of(sum, sizeof sum), B64_URL_RAW);
 	sans.v = calloc(csr->sans.n + 1, sizeof *sans.v);
@@ -66,11 +66,13 @@ static enum status take_token(struct invocation *inv, const struct ca_sign_args 
 static enum status obtain(struct invocation *inv, const struct ca_sign_args *o, const struct csr *csr,
                           struct filetx *tx, struct error *e)
 {
+	AUTO(ca_offline_done) struct ca_offline offline = CA_OFFLINE_NONE;
 	AUTO(ca_done) struct ca c = { 0 };
 	AUTO(buf_done) struct buf token = BUF_SECRET(TOKEN_MAX);
 	AUTO(chain_done) struct chain got = { 0 };
 	enum status st =
-		opt_is_set(o->ott) ? take_token(inv, o, csr, &c, &token, e) : make_token(inv, o, csr, &c, &token, e);
+		opt_is_set(o->ott) ? take_token(inv, o, csr, &c, &token, e)
+				   : make_token(inv, o, csr, &offline, &c, &token, e);
 	if (st)
 		return st;
 	term_tick("CA", "%s", c.url);
@@ -85,13 +87,14 @@ static enum status obtain(struct invocation *inv, const struct ca_sign_args *o, 
 
 static enum status run(struct invocation *inv, struct error *e)
 {
-	static const char *const not_built[] = { "offline", NULL };
 	const struct ca_sign_args *o = INV_ARGS(inv, ca_sign_args);
 	struct filetx_file file = { .path = inv_pos(inv, 1), .mode = 0600 };
 	AUTO(filetx_close_p) struct filetx *tx = NULL;
 	AUTO(csr_done) struct csr csr = { 0 };
 	inv_crypto(inv);
-	if (usage_not_built(inv, not_built, e) || load_csr(inv_pos(inv, 0), &csr, e) ||
+	if (o->token.offline && opt_is_set(o->ott))
+		return usage_incompatible("offline", "token", e);
+	if (load_csr(inv_pos(inv, 0), &csr, e) ||
 	    ask_and_open_files(inv, &file, 1, o->force, &tx, e) || obtain(inv, o, &csr, tx, e))
 		return e->status;
 	term_tick("Certificate", "%s", file.path);
@@ -105,7 +108,7 @@ static const struct opt opts[] = {
 	OPT_STR(struct ca_sign_args, not_before, .name = "not-before", .arg = "<time|duration>",
 	        .help = "When the certificate becomes valid"),
 	OPT_STR(struct ca_sign_args, not_after, .name = "not-after", .arg = "<time|duration>", .help = "When it ends"),
-	OPT_FLAG(struct ca_sign_args, token.offline, .name = "offline", .flags = OPT_HIDDEN, .help = "Not built"),
+	OFFLINE_OPTS(struct ca_sign_args),
 	CA_URL_OPT(struct ca_sign_args),
 	CA_ROOT_OPT(struct ca_sign_args),
 	FORCE_OPT(struct ca_sign_args),

@@ -80,6 +80,7 @@ static enum status do_call(struct ca *c, const struct call *q, struct https_resp
 		.timeout_ms = c->timeout_ms,
 		.user_agent = c->user_agent ? c->user_agent : ca_user_agent,
 		.proxy = https_proxy_for(buf_cstr(&url), c->proxy_env, c->no_proxy_env),
+		.socket_path = c->socket_path,
 	};
 	struct https_request request = {
 		.method = q->method,

@@ -28,6 +28,7 @@ struct ca {
 	struct chain roots;
 	const char *user_agent;               /* borrowed; NULL: ca_user_agent */
 	const char *proxy_env, *no_proxy_env; /* borrowed; NULL where unset */
+	const char *socket_path;              /* borrowed; where the CA listens on a unix socket, else NULL */
 	int64_t timeout_ms;                   /* 0: 15 s */
 	struct ca_answer answer;              /* of the last call, whichever it was */
 };

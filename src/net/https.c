@@ -160,8 +160,9 @@ enum status https_start(struct event_base *base, const struct https_conf *c, con
 	if (!j->method || !j->url_text)
 		return error_nomem(e);
 	if (url_parse_https(j->url_text, &j->url, e) || job_write_request(j, c, q, e) ||
-	    (c->proxy && job_write_connect(j, c, e)) || job_make_context(j, c, e) || make_events(j, e))
+	    (c->proxy && !c->socket_path && job_write_connect(j, c, e)) || job_make_context(j, c, e) || make_events(j, e))
 		return error_wrap(e, "client %s %s failed", q->method, q->url);
+	j->socket_path = c->socket_path;
 	job_dial(j);
 	*ret = TAKE(j);
 	return ST_OK;

@@ -16,6 +16,7 @@ struct https_conf {
 	int64_t timeout_ms;               /* 0: 15 s */
 	const char *user_agent;
 	const char *proxy;                /* "http://[user:pass@]host:port" or NULL; see https_proxy_for */
+	const char *socket_path;          /* a unix socket to connect to; the URL still says who must answer. NULL: none */
 };
 
 struct https_request {

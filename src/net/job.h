@@ -29,6 +29,7 @@ struct https_job {
 	struct buf connect, request; /* bytes to send */
 	int64_t timeout_ms;
 	struct mono until;
+	const char *socket_path; /* borrowed while the job starts */
 	struct addrinfo *addresses, *at;
 	int fd;
 	SSL_CTX *ctx;

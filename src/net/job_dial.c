@@ -4,6 +4,7 @@
 #include "base/duration.h"
 #include "os/auto.h"
 #include "os/clock.h"
+#include "os/unixsocket.h"
 
 #include <errno.h>
 #include <netdb.h>
@@ -139,12 +140,29 @@ void job_on_dial(evutil_socket_t fd, short what, void *arg)
 		job_start_tls(j);
 }
 
+/* On this machine a connection stands at once, or not at all. */
+static void dial_socket(struct https_job *j)
+{
+	AUTO(fd_close_p) int fd = -1;
+	if (unix_socket_connect(j->socket_path, &fd, &j->error)) {
+		job_end(j, HTTPS_CONNECT, ST_IO);
+		return;
+	}
+	evutil_make_socket_nonblocking(fd);
+	j->fd = FD_TAKE(fd);
+	job_start_tls(j);
+}
+
 /* Waits for the resolver. What it says is told from the loop, like all that the network says. */
 void job_dial(struct https_job *j)
 {
 	const struct url *to = j->has_proxy ? &j->proxy : &j->url;
 	struct addrinfo hints = { .ai_socktype = SOCK_STREAM, .ai_flags = AI_NUMERICSERV };
 	char port[8];
+	if (j->socket_path) {
+		dial_socket(j);
+		return;
+	}
 	snprintf(port, sizeof port, "%d", to->port);
 	int failed = getaddrinfo(to->host, port, &hints, &j->addresses);
 	if (failed) {

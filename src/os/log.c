@@ -16,7 +16,7 @@
 enum { VALUE_MAX = 16384, RECORD_MAX = 1 << 18, LINE_MAX_ = 4096 };
 
 static struct {
-	_Atomic int fd, format;
+	_Atomic int fd, format, least;
 	atomic_bool prefix;
 } sink = { .fd = STDERR_FILENO, .format = LOG_TEXT };
 
@@ -47,6 +47,11 @@ void log_setup(enum log_format format, int fd)
 	atomic_store(&sink.format, (int)format);
 	atomic_store(&sink.fd, fd);
 	atomic_store(&sink.prefix, log_is_journal(fd));
+}
+
+void log_set_least(enum log_level level)
+{
+	atomic_store(&sink.least, (int)level);
 }
 
 static void add_escape(struct buf *out, uint32_t c, bool json)
@@ -170,6 +175,8 @@ static void put(struct slice s)
 void log_event(enum log_level level, const char *message, const struct log_field *fields, size_t n)
 {
 	int64_t ns;
+	if ((int)level < atomic_load(&sink.least))
+		return;
 	struct wall t = clock_now(&ns);
 	enum log_format format = (enum log_format)atomic_load(&sink.format);
 	AUTO(buf_done) struct buf out = BUF_INIT(RECORD_MAX);

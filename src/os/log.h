@@ -9,6 +9,8 @@ enum log_level { LOG_DEBUG_, LOG_INFO_, LOG_WARN, LOG_ERROR };
 enum log_format { LOG_TEXT, LOG_JSON };
 
 void log_setup(enum log_format format, int fd);
+/* What is less than this is not written; at first everything is. */
+void log_set_least(enum log_level level);
 
 /* Is this descriptor the stream to the journal that the service manager gave us? Lines on it may begin with "<N>"
  * (sd-daemon(3)). */

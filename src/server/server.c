@@ -66,9 +66,11 @@ static enum status open_store(struct server *s, struct error *e)
 static enum status open_listener(struct server *s, struct error *e)
 {
 	const struct caconf *c = s->now_->conf;
+	bool alone = s->conf.socket > 0;
 	struct listener_conf conf = {
-		.address = c->address,
-		.threads = c->threads > 0 ? c->threads : core_count(),
+		.address = alone ? NULL : c->address,
+		.socket = s->conf.socket,
+		.threads = alone ? 1 : c->threads > 0 ? c->threads : core_count(),
 		.limits = c->limits,
 		.exempt = &c->exempt,
 		.clock = s->conf.clock,
@@ -105,6 +107,14 @@ static enum status write_port(struct server *s, struct error *e)
 	return file_replace(s->conf.port_file, slice_cstr(text), 0644, e);
 }
 
+/* Nobody but the one client comes to a socket that was given. */
+static enum status open_others(struct server *s, struct error *e)
+{
+	if (s->conf.socket)
+		return ST_OK;
+	return front_open_sides(s, e) ? e->status : admin_open(s, e);
+}
+
 enum status server_start(const struct server_conf *conf, struct server **ret, struct error *e)
 {
 	struct server *s = calloc(1, sizeof *s);
@@ -119,11 +129,13 @@ enum status server_start(const struct server_conf *conf, struct server **ret, st
 	name_provisioners(s->now_);
 	banner(s);
 	if (overload_new(&s->overload, e) || open_store(s, e) || leaf_renew(s, s->now_, e) || open_listener(s, e) ||
-	    front_open_sides(s, e) || admin_open(s, e) || write_port(s, e))
+	    open_others(s, e) || write_port(s, e))
 		goto fail;
-	log_line(LOG_INFO_, "Serving HTTPS on %s (port %d) ...", s->now_->conf->address, server_port(s));
-	front_announce(s);
-	notify_sendf("READY=1\nSTATUS=Serving HTTPS on port %d", server_port(s));
+	if (!s->conf.socket) {
+		log_line(LOG_INFO_, "Serving HTTPS on %s (port %d) ...", s->now_->conf->address, server_port(s));
+		front_announce(s);
+		notify_sendf("READY=1\nSTATUS=Serving HTTPS on port %d", server_port(s));
+	}
 	*ret = s;
 	return ST_OK;
 fail:

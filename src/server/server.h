@@ -16,6 +16,9 @@ struct server_conf {
 	const struct entropy *entropy;
 	bool quiet;                  /* no banner */
 	const char *port_file;       /* the port that was bound is written there once it serves; NULL: not */
+	/* A unix socket, bound, listening, not blocking, in place of every address in the configuration: for one client
+	 * that started this server for itself (`step ... --offline`). Taken. 0: none. */
+	int socket;
 };
 
 /* Loads the configuration, opens the store, signs the listener's certificate and starts to serve.
