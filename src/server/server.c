@@ -52,10 +52,32 @@ static SSL_CTX *current_tls(void *ctx)
 	return tls;
 }
 
+static void log_room(void *ctx, enum store_room room, const char *why)
+{
+	(void)ctx;
+	static const struct {
+		enum log_level level;
+		const char *text, *remedy;
+	} lines[] = {
+		[STORE_ROOM_ENOUGH] = { LOG_INFO_, "there is room on the disk again: certificates are issued", NULL },
+		[STORE_ROOM_RESERVE] = { LOG_ERROR,
+		                         "the disk is full: nothing is issued or renewed, only revocations are "
+		                         "recorded",
+		                         "free some space on it; no restart is needed" },
+		[STORE_ROOM_NONE] = { LOG_ERROR,
+		                      "the disk is full and the reserve is used up: not even revocations are recorded",
+		                      "free some space on it; no restart is needed" },
+	};
+	_Static_assert(COUNT_OF(lines) == STORE_ROOM_COUNT, "a line for each");
+	LOG_EVENT(lines[room].level, lines[room].text, LF_STR("error", *why ? why : NULL),
+	          LF_STR("remedy", lines[room].remedy));
+}
+
 static enum status open_store(struct server *s, struct error *e)
 {
 	struct store_conf conf = s->now_->conf->store;
 	conf.clock = s->conf.clock;
+	conf.room = log_room;
 	if (conf.kind == STORE_MEMORY)
 		log_line(LOG_WARN,
 		         "no database is configured: used tokens are forgotten at the end of this process and "

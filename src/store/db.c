@@ -219,9 +219,9 @@ enum status db_set_durable(struct db *db, struct error *e)
 	return db->engine->set_durable(db, e);
 }
 
-enum status db_tidy(struct db *db, bool whole, struct error *e)
+enum status db_tidy(struct db *db, enum db_tidy how, struct error *e)
 {
-	return db->engine->tidy(db, whole, e);
+	return db->engine->tidy(db, how, e);
 }
 
 enum status db_schema_version(struct db *db, int64_t *ret, struct error *e)

@@ -107,9 +107,13 @@ MUST_USE enum status db_begin(struct db *db, struct error *e);
 MUST_USE enum status db_commit(struct db *db, struct error *e);
 void db_rollback(struct db *db); /* wherever it stands, also outside of one */
 
-/* Between batches. SQLite: brings a long log into the database file; whole: all of it, waiting for readers (after an
- * I/O error, see writer.c). */
-MUST_USE enum status db_tidy(struct db *db, bool whole, struct error *e);
+/* Between batches. SQLite: brings its log into the database file. */
+enum db_tidy {
+	DB_TIDY_LONG,  /* when it is long */
+	DB_TIDY_SHORT, /* when it has become any length: the disk is full, and must hold both the log and what comes of it */
+	DB_TIDY_WHOLE, /* now, all of it, waiting for readers: after an I/O error, see writer.c */
+};
+MUST_USE enum status db_tidy(struct db *db, enum db_tidy how, struct error *e);
 
 /* One run of a prepared statement; at most one of a kind at a time. Parameters are bound in order and borrowed until
  * query_done; the first failure sticks and comes out of query_row. */

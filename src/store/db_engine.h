@@ -17,7 +17,7 @@ struct db_engine {
 	enum status (*commit)(struct db *db, struct error *e);
 	void (*rollback)(struct db *db);
 	enum status (*set_durable)(struct db *db, struct error *e);
-	enum status (*tidy)(struct db *db, bool whole, struct error *e);
+	enum status (*tidy)(struct db *db, enum db_tidy how, struct error *e);
 	/* Steps of schema.c that this database has taken. 0: it is empty. ST_INVALID: another program's. */
 	enum status (*schema_version)(struct db *db, int64_t *ret, struct error *e);
 	enum status (*schema_set)(struct db *db, int64_t version, struct error *e);

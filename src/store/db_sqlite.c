@@ -1,5 +1,6 @@
 #include "store/db_engine.h"
 
+#include <errno.h>
 #include <sqlite3.h>
 #include <stdlib.h>
 
@@ -8,6 +9,7 @@ enum {
 	CACHE_WRITER_KIB = 5120, /* more gave no speed, and took the program above 20 MiB */
 	CACHE_READER_KIB = 256,
 	CHECKPOINT_PAGES = 2048,   /* log pages (8 MiB) after which they are brought into the database */
+	SHORT_LOG_PAGES = 32,      /* the same on a full disk */
 	WAL_KEEP_BYTES = 32 << 20, /* a log that grew beyond is cut back to this */
 };
 
@@ -43,10 +45,33 @@ static const struct {
 	{ SQLITE_TOOBIG, ST_INVALID, "a value is too long" },
 };
 
+/* Why the last call to the log's or the database's file failed. The errno of the whole may be that of what SQLite did
+ * about it. */
+static int file_errno(sqlite3 *h, int which)
+{
+	sqlite3_file *f = NULL;
+	int os = 0;
+	if (sqlite3_file_control(h, NULL, which, &f) || !f || !f->pMethods ||
+	    f->pMethods->xFileControl(f, SQLITE_FCNTL_LAST_ERRNO, &os))
+		return 0;
+	return os;
+}
+
+static bool is_full(sqlite3 *h, int os)
+{
+	const int known[] = { os, file_errno(h, SQLITE_FCNTL_JOURNAL_POINTER), file_errno(h, SQLITE_FCNTL_FILE_POINTER) };
+	for (size_t i = 0; i < COUNT_OF(known); i++)
+		if (known[i] == ENOSPC || known[i] == EDQUOT)
+			return true;
+	return false;
+}
+
 /* What a result code of SQLite means. */
 static enum status lite_fail(struct lite *db, int rc, struct error *e)
 {
 	int os = db->h ? sqlite3_system_errno(db->h) : 0;
+	if ((rc & 0xff) == SQLITE_IOERR && is_full(db->h, os)) /* SQLite itself knows of some writes alone */
+		rc = SQLITE_FULL;
 	for (size_t i = 0; i < COUNT_OF(meanings); i++) {
 		if (meanings[i].rc != (rc & 0xff))
 			continue;
@@ -58,7 +83,10 @@ static enum status lite_fail(struct lite *db, int rc, struct error *e)
 		if (disk || meanings[i].st == ST_CONFLICT)
 			return error_set(e, meanings[i].st, "%s (%s)", meanings[i].text,
 			                 disk ? sqlite3_errstr(rc) : sqlite3_errmsg(db->h));
-		return error_set(e, meanings[i].st, "%s", meanings[i].text);
+		error_set(e, meanings[i].st, "%s", meanings[i].text);
+		if (rc == SQLITE_FULL)
+			e->os = ENOSPC; /* for room.c */
+		return e->status;
 	}
 	return error_set(e, ST_IO, "SQLite: %s (%d)", db->h ? sqlite3_errmsg(db->h) : sqlite3_errstr(rc), rc);
 }
@@ -172,13 +200,14 @@ static enum status lite_set_durable(struct db *db, struct error *e)
 	return db_exec(db, sql, e);
 }
 
-static enum status lite_tidy(struct db *db, bool whole, struct error *e)
+static enum status lite_tidy(struct db *db, enum db_tidy how, struct error *e)
 {
 	struct lite *l = lite_of(db);
-	if (!whole && l->wal_pages < CHECKPOINT_PAGES)
+	if (how != DB_TIDY_WHOLE && l->wal_pages < (how == DB_TIDY_SHORT ? SHORT_LOG_PAGES : CHECKPOINT_PAGES))
 		return ST_OK;
 	l->wal_pages = 0;
-	int rc = sqlite3_wal_checkpoint_v2(l->h, NULL, whole ? SQLITE_CHECKPOINT_TRUNCATE : SQLITE_CHECKPOINT_PASSIVE,
+	int rc = sqlite3_wal_checkpoint_v2(l->h, NULL, how == DB_TIDY_WHOLE ? SQLITE_CHECKPOINT_TRUNCATE :
+	                                                              SQLITE_CHECKPOINT_PASSIVE,
 	                                   NULL, NULL);
 	/* Busy: a reader of another program still needs the log. What could be brought over was. */
 	return rc && (rc & 0xff) != SQLITE_BUSY ? lite_fail(l, rc, e) : ST_OK;

@@ -59,7 +59,7 @@ static enum status lock_take(int fd, const char *folder, struct error *e)
 	}
 	char text[PID_TEXT];
 	int n = snprintf(text, sizeof(text), "%d\n", (int)getpid());
-	if (ftruncate(fd, 0) < 0 || pwrite(fd, text, (size_t)n, 0) != n)
+	if (pwrite(fd, text, (size_t)n, 0) != n || ftruncate(fd, n) < 0) /* in this order: it needs no room */
 		return error_os(e, errno, "write %s", LOCK_NAME);
 	return ST_OK;
 }

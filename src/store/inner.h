@@ -3,6 +3,7 @@
 #include "store/db.h"
 #include "store/folder.h"
 #include "store/prune.h"
+#include "store/reserve.h"
 #include "store/store.h"
 #include <pthread.h>
 
@@ -22,6 +23,7 @@ struct pending {
 struct batch {
 	size_t n;
 	struct pending v[BATCH_MAX];
+	bool taken[BATCH_MAX]; /* else refused for want of room */
 	enum status st[BATCH_MAX];
 	enum outcome outcome[BATCH_MAX];
 	struct error e[BATCH_MAX];
@@ -44,6 +46,14 @@ struct readers {
 	size_t idle_n, out_n;
 };
 
+/* The writer's view of the disk (room.c). */
+struct room {
+	struct reserve reserve;
+	struct mono look_at; /* when to look for room again, while there is not enough */
+	store_room_fn *told;
+	void *ctx;
+};
+
 struct store {
 	enum store_kind kind;
 	const struct clock *clock;
@@ -62,6 +72,7 @@ struct store {
 	size_t ring_max, ring_at, ring_n;
 	struct task *tasks;
 	bool closing;
+	enum store_room room_now; /* changed by the writer alone, which reads it without the lock */
 	struct store_stats counters; /* commits, changes, largest_batch, pruned */
 
 	/* The writer's own */
@@ -69,6 +80,7 @@ struct store {
 	struct batch *batch;
 	struct prune_cursor cursor;
 	bool prune_more;
+	struct room room;
 	struct mono prune_at;
 
 	struct readers readers;
@@ -88,6 +100,19 @@ MUST_USE enum status writer_ready(struct store *s, struct error *e);
 /* After a failure that lost a transaction. Tells the store's file in e. */
 enum status writer_lost(struct store *s, struct error *e);
 enum status writer_prune(struct store *s, int64_t *ret_removed, bool *ret_more, struct error *e);
+
+/* room.c. In memory there is always room. */
+/* After a failure, and before the connection is opened anew. True: it was for want of room, and there is some now; try
+ * again. attempt: how often that was done for the same work. */
+bool room_make(struct store *s, int attempt, const struct error *e);
+/* Is this kind of change taken now? */
+bool room_takes(const struct store *s, enum change_kind kind);
+enum status room_refuse(const struct store *s, struct error *e); /* for what is not */
+/* At the start, the database being open: makes the reserve. */
+void room_begin(struct store *s);
+/* While there is not enough, from time to time: is there again? ret_wait_ns: until the next look; -1: never. */
+bool room_due(const struct store *s, int64_t *ret_wait_ns);
+void room_look(struct store *s);
 
 /* readers.c: a connection for reading, for the time between take and give. sound: false where it failed. */
 MUST_USE enum status readers_take(struct store *s, struct db **ret, struct error *e);

@@ -29,6 +29,7 @@ static void store_free(struct store *s)
 		return;
 	readers_done(s); /* first: the last connection to close brings the log into the database and removes it */
 	db_free(s->db);
+	reserve_done(&s->room.reserve);
 	folder_done(&s->folder);
 	free(s->ring);
 	free(s->batch);
@@ -61,6 +62,7 @@ static enum status store_alloc(const struct store_conf *conf, struct store **ret
 	s->rule = rule_of(conf);
 	s->prune_interval_ns = conf->prune_interval_s > 0 ? conf->prune_interval_s * DURATION_S : 0;
 	s->folder = FOLDER_NONE;
+	s->room = (struct room){ .reserve = RESERVE_NONE, .told = conf->room, .ctx = conf->room_ctx };
 	s->ring_max = conf->queue_max ? conf->queue_max : QUEUE_DEFAULT;
 	locks_init(s);
 	s->ring = calloc(s->ring_max, sizeof(*s->ring));
@@ -110,10 +112,17 @@ enum status store_open(const struct store_conf *conf, struct store **ret, struct
 	AUTO(store_free_p) struct store *s = NULL;
 	if (store_alloc(conf, &s, e))
 		return e->status;
-	if (conf->kind == STORE_SQLITE && folder_take(conf->folder, &s->folder, e))
+	if (conf->kind == STORE_SQLITE && (folder_take(conf->folder, &s->folder, e) ||
+	                                   reserve_open(s->folder.path, conf->reserve_bytes, &s->room.reserve, e)))
 		return e->status;
 	s->prune_at.ns = clock_mono(s->clock).ns + s->prune_interval_ns;
-	if (database_open(s, e) || thread_start(s, e))
+	for (int attempt = 0; database_open(s, e); attempt++) {
+		if (!room_make(s, attempt, e))
+			return e->status;
+		db_free(TAKE(s->db));
+	}
+	room_begin(s);
+	if (thread_start(s, e))
 		return e->status;
 	*ret = TAKE(s);
 	return ST_OK;
@@ -142,6 +151,14 @@ void store_set_rule(struct store *s, const struct store_conf *conf)
 struct wall store_created(const struct store *s)
 {
 	return s->created;
+}
+
+enum store_room store_room(struct store *s)
+{
+	pthread_mutex_lock(&s->lock);
+	enum store_room room = s->room_now;
+	pthread_mutex_unlock(&s->lock);
+	return room;
 }
 
 bool store_keeps_revocations(const struct store *s)
@@ -376,15 +393,20 @@ static enum status import_rows(struct db *db, struct import *im, struct error *e
 	return ST_OK;
 }
 
+static enum status import_try(struct store *s, struct import *im, struct error *e)
+{
+	if (writer_ready(s, e))
+		return e->status;
+	return import_rows(s->db, im, e) ? writer_lost(s, e) : ST_OK;
+}
+
 static enum status import_task(struct store *s, void *ctx, struct error *e)
 {
+	enum status st;
+	int attempt = 0;
 	pthread_mutex_lock(&s->db_lock);
-	enum status st = writer_ready(s, e);
-	if (!st) {
-		st = import_rows(s->db, ctx, e);
-		if (st)
-			st = writer_lost(s, e);
-	}
+	while ((st = import_try(s, ctx, e)) && room_make(s, attempt, e))
+		attempt++;
 	pthread_mutex_unlock(&s->db_lock);
 	return st;
 }

@@ -12,6 +12,19 @@ enum store_kind {
 	STORE_MEMORY, /* no db stanza: forgotten at the end; keeps no revocations (OUTCOME_UNSUPPORTED) */
 };
 
+/* Is there room on the disk? A store of files keeps a reserve (design), so that a full disk does not stop revocation. */
+enum store_room {
+	STORE_ROOM_ENOUGH,
+	STORE_ROOM_RESERVE, /* the disk is full: only revocations and burnt tokens are taken, from the reserve; the rest is
+	                       refused with ST_IO and a hint until there is room again, which the store finds by itself */
+	STORE_ROOM_NONE,    /* the reserve is used up too */
+	STORE_ROOM_COUNT
+};
+
+/* Told of each change, and of a start without enough room, by the store's thread or store_open's. why: what was missing; ""
+ * where there is room again. Must not call back into the store. */
+typedef void store_room_fn(void *ctx, enum store_room room, const char *why);
+
 struct store_conf {
 	enum store_kind kind;
 	const char *folder;          /* created 0700 where missing */
@@ -23,6 +36,9 @@ struct store_conf {
 	                                     a CRL: a revocation lives at least as long; < 0: no bound, revocations are
 	                                     kept for ever */
 	size_t queue_max;            /* changes waiting; more are refused with ST_AGAIN. 0: 4096 */
+	int64_t reserve_bytes;       /* kept free for revocations; <= 0: none */
+	store_room_fn *room;         /* may be NULL */
+	void *room_ctx;
 };
 
 struct store;
@@ -88,6 +104,9 @@ struct store_revocation {
 };
 MUST_USE enum status store_import_revocations(struct store *s, const struct store_revocation *v, size_t n,
                                               size_t *ret_new, struct error *e);
+
+/* Any thread; waits for nobody. */
+enum store_room store_room(struct store *s);
 
 struct store_stats {
 	int64_t certificates, revocations, tokens, commits, changes, largest_batch, queue, pruned;

@@ -3,7 +3,8 @@
  *
  *   wait ──changes──> decide ──> answer ──log is long──> checkpoint ─┐
  *    ^ ├───task─────> run, wake its caller ──────────────────────────┤
- *    │ └─idle, due──> one pruning step ──────────────────────────────┤
+ *    │ ├─idle, due──> one pruning step ──────────────────────────────┤
+ *    │ └─disk full──> is there room again? (room.c) ─────────────────┤
  *    └──────────────────────────────────────────────────────────────┘
  *
  * After an I/O error the connection is closed, and opened anew before the next batch. Opening then brings the whole log
@@ -17,7 +18,7 @@
 #include <stdlib.h>
 #include <time.h>
 
-enum work { WORK_BATCH, WORK_TASK, WORK_PRUNE, WORK_END };
+enum work { WORK_BATCH, WORK_TASK, WORK_PRUNE, WORK_ROOM, WORK_END };
 
 static const struct error no_error;
 
@@ -27,7 +28,7 @@ enum status writer_ready(struct store *s, struct error *e)
 		return ST_OK;
 	AUTO(db_free_p) struct db *db = NULL;
 	const struct db_where where = store_where(s);
-	if (db_new(&where, DB_WRITER, &db, e) || schema_check(db, e) || db_set_durable(db, e) || db_tidy(db, true, e)) {
+	if (db_new(&where, DB_WRITER, &db, e) || schema_check(db, e) || db_set_durable(db, e) || db_tidy(db, DB_TIDY_WHOLE, e)) {
 		if (e->status ==
 		    ST_INVALID) /* it was ours when we opened it: now the disk is at fault, not the request */
 			e->status = ST_IO;
@@ -45,11 +46,26 @@ enum status writer_lost(struct store *s, struct error *e)
 	return store_named(s, e);
 }
 
+/* How many of them are decided; the rest is refused for want of room. */
+static size_t batch_sift(const struct store *s, struct batch *b)
+{
+	size_t taken = 0;
+	for (size_t i = 0; i < b->n; i++) {
+		b->taken[i] = room_takes(s, b->v[i].change->kind);
+		taken += b->taken[i];
+		if (!b->taken[i])
+			b->st[i] = room_refuse(s, &b->e[i]);
+	}
+	return taken;
+}
+
 static enum status batch_decide(struct store *s, struct batch *b, struct error *e)
 {
 	if (db_begin(s->db, e))
 		return e->status;
 	for (size_t i = 0; i < b->n; i++) {
+		if (!b->taken[i])
+			continue;
 		b->st[i] = apply_change(s->db, b->v[i].change, s->kind != STORE_MEMORY, &b->outcome[i], &b->e[i]);
 		if (apply_fatal(b->st[i])) {
 			*e = b->e[i];
@@ -64,6 +80,8 @@ static void batch_fail(struct batch *b, struct error *e)
 {
 	error_hint(e, "the certificate authority cannot record this now; try again later");
 	for (size_t i = 0; i < b->n; i++) {
+		if (!b->taken[i])
+			continue;
 		b->st[i] = e->status;
 		b->e[i] = *e;
 	}
@@ -79,27 +97,37 @@ static void batch_answer(struct batch *b)
 	b->n = 0;
 }
 
+static void batch_count(struct store *s, size_t taken)
+{
+	pthread_mutex_lock(&s->lock);
+	s->counters.commits++;
+	s->counters.changes += (int64_t)taken;
+	if ((int64_t)taken > s->counters.largest_batch)
+		s->counters.largest_batch = (int64_t)taken;
+	pthread_mutex_unlock(&s->lock);
+}
+
+static enum status batch_try(struct store *s, struct batch *b, struct error *e)
+{
+	if (writer_ready(s, e))
+		return e->status;
+	return batch_decide(s, b, e) ? writer_lost(s, e) : ST_OK;
+}
+
 static void batch_run(struct store *s, struct batch *b)
 {
 	struct error e;
+	enum status st = ST_OK;
 	pthread_mutex_lock(&s->db_lock);
-	enum status st = writer_ready(s, &e);
-	if (!st) {
-		st = batch_decide(s, b, &e);
-		if (st)
-			st = writer_lost(s, &e);
-	}
+	size_t taken;
+	int attempt = 0;
+	while ((taken = batch_sift(s, b)) > 0 && (st = batch_try(s, b, &e)) && room_make(s, attempt, &e))
+		attempt++;
 	pthread_mutex_unlock(&s->db_lock);
-	if (st) {
+	if (taken && st)
 		batch_fail(b, &e);
-	} else {
-		pthread_mutex_lock(&s->lock);
-		s->counters.commits++;
-		s->counters.changes += (int64_t)b->n;
-		if ((int64_t)b->n > s->counters.largest_batch)
-			s->counters.largest_batch = (int64_t)b->n;
-		pthread_mutex_unlock(&s->lock);
-	}
+	else if (taken)
+		batch_count(s, taken);
 	batch_answer(b);
 }
 
@@ -108,8 +136,9 @@ static void batch_run(struct store *s, struct batch *b)
 static void tidy(struct store *s)
 {
 	struct error e;
+	enum db_tidy how = s->room_now == STORE_ROOM_ENOUGH ? DB_TIDY_LONG : DB_TIDY_SHORT;
 	pthread_mutex_lock(&s->db_lock);
-	if (s->db && db_tidy(s->db, false, &e))
+	if (s->db && db_tidy(s->db, how, &e))
 		st_ignore(writer_lost(s, &e), "nobody waits for this; the next batch meets the same error");
 	pthread_mutex_unlock(&s->db_lock);
 }
@@ -145,7 +174,7 @@ static void prune_in_background(struct store *s)
 static bool prune_due(const struct store *s, int64_t *ret_wait_ns)
 {
 	*ret_wait_ns = -1;
-	if (!s->prune_interval_ns)
+	if (!s->prune_interval_ns || s->room_now != STORE_ROOM_ENOUGH)
 		return false;
 	*ret_wait_ns = s->prune_at.ns - clock_mono(s->clock).ns;
 	return s->prune_more || *ret_wait_ns <= 0;
@@ -180,7 +209,7 @@ static enum work next_work(struct store *s, struct task **ret_task)
 	enum work work;
 	pthread_mutex_lock(&s->lock);
 	for (;;) {
-		int64_t wait_ns;
+		int64_t prune_ns, room_ns;
 		if (s->tasks) {
 			*ret_task = s->tasks;
 			s->tasks = s->tasks->next;
@@ -196,11 +225,15 @@ static enum work next_work(struct store *s, struct task **ret_task)
 			work = WORK_END;
 			break;
 		}
-		if (prune_due(s, &wait_ns)) {
+		if (room_due(s, &room_ns)) {
+			work = WORK_ROOM;
+			break;
+		}
+		if (prune_due(s, &prune_ns)) {
 			work = WORK_PRUNE;
 			break;
 		}
-		sleep_for(s, wait_ns);
+		sleep_for(s, room_ns >= 0 ? room_ns : prune_ns); /* never both */
 	}
 	pthread_mutex_unlock(&s->lock);
 	return work;
@@ -220,6 +253,7 @@ void *writer_main(void *store)
 {
 	struct store *s = store;
 	struct task *task = NULL;
+	int64_t ignored_ns;
 	for (;;) {
 		switch (next_work(s, &task)) {
 		case WORK_BATCH:
@@ -231,10 +265,14 @@ void *writer_main(void *store)
 		case WORK_PRUNE:
 			prune_in_background(s);
 			break;
+		case WORK_ROOM:
+			break;
 		case WORK_END:
 			return NULL;
 		}
 		tidy(s);
+		if (room_due(s, &ignored_ns))
+			room_look(s);
 	}
 }
 

@@ -10,7 +10,8 @@ from storm import Storm
 
 ROUNDS = 20 if lab.TORTURE else 1
 CLIENTS = 8
-MESSAGES = ("the certificate authority cannot record this now; try again later",)
+MESSAGES = ("the certificate authority cannot record this now; try again later",
+            "the certificate authority's disk is full and it can only revoke; try again later")
 ANSWERS, LATER, WRONG = range(3) # what Clients.count tells
 ENOUGH = 10 # answers, before the disk fails and after it is well
 

@@ -33,7 +33,7 @@
 #include <stdatomic.h>
 #include <unistd.h>
 
-enum { CLIENTS_MAX = 256, CHECKS = 24, TEXT = 200, KILL_WITHIN_US = 5000, HEX = 2 * SHA256_BYTES + 1 };
+enum { CLIENTS_MAX = 256, CHECKS = 24, TEXT = 200, KILL_WITHIN_US = 5000, LATER_US = 10000, HEX = 2 * SHA256_BYTES + 1 };
 
 enum deed_kind { SIGNED, RENEWED, REVOKED, UNANSWERED, LATER, WRONG, DEED_COUNT };
 static const char *const deed_names[DEED_COUNT] = { "signed", "renewed", "revoked", "unanswered", "later", "wrong" };
@@ -160,6 +160,8 @@ static bool excused(struct client *c, const struct ca_answer *a, const struct er
 	snprintf(d->text, TEXT, "%s: %d %s", what, a->http, e->text);
 	d->text[strcspn(d->text, "\n")] = '\0';
 	atomic_fetch_add(later ? &load.later : &load.wrong, 1);
+	if (later)
+		usleep(LATER_US); /* Retry-After in small */
 	return later;
 }
 

@@ -342,7 +342,7 @@ class Disk:
     ANY = 31
     SHORT = 1000
     EVER = 2**31
-    FIELDS = "6I"
+    FIELDS = "7I"
 
     def __init__(self, shim, place, folder):
         path = place + "/disk"
@@ -359,13 +359,17 @@ class Disk:
 
     def fail(self, kinds, n, times, how):
         """From the n-th call of these kinds on, so many fail."""
-        self.write(kinds, n, 0, how, 0, 0)
-        self.write(kinds, n, times, how, 0, 0)
+        self.write(kinds, n, 0, how, 0, 0, 0)
+        self.write(kinds, n, times, how, 0, 0, 0)
 
     def mend(self):
         """How many calls have failed."""
         struct.pack_into("I", self.map, 8, 0)
         return self.struck()
+
+    def quota(self, kib):
+        """What the folder may hold; 0: as much as there is."""
+        struct.pack_into("I", self.map, 24, kib)
 
     def seen(self):
         return struct.unpack_from(self.FIELDS, self.map, 0)[4]

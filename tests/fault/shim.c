@@ -7,9 +7,13 @@
  * fail with errno `how`, counted in `struck`. SHORT: the first failing write keeps half of its bytes, and the rest of
  * them fail with ENOSPC. CUT: the power goes at the n-th call, which does not happen any more.
  *
+ * While `quota_kib` is not 0, the folder's files may not hold more than that: what would make them grow beyond fails
+ * with EDQUOT, and statvfs does not know.
+ *
  * FAULT_RECORD names a file (empty) that tells what became of the folder's files, so that what a power cut leaves of
  * them can be made: for each write, truncation, sync, creation and removal, in the order in which they happened, a
  * struct record, the path, and the bytes. A sync stands behind all that it made last. */
+#include <dirent.h>
 #include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -32,7 +36,7 @@ enum { WRITE = 1, SYNC = 2, RENAME = 4, CREATE = 8, SPACE = 16 /* ftruncate, fal
 enum { SHORT = 1000, CUT = 1001 };
 
 struct control {
-	_Atomic uint32_t kinds, n, times, how, seen, struck;
+	_Atomic uint32_t kinds, n, times, how, seen, struck, quota_kib;
 	char folder[];
 };
 
@@ -115,11 +119,38 @@ static int due(unsigned kind)
 	return how == SHORT && !(first && kind == WRITE) ? ENOSPC : how;
 }
 
-static int due_fd(unsigned kind, int fd)
+/* What the folder's files hold. */
+static int64_t used(void)
+{
+	int64_t sum = 0;
+	DIR *dir = opendir(control->folder);
+	for (struct dirent *d; dir && (d = readdir(dir));) {
+		struct stat st;
+		if (!fstatat(dirfd(dir), d->d_name, &st, AT_SYMLINK_NOFOLLOW) && S_ISREG(st.st_mode))
+			sum += (int64_t)st.st_blocks * 512;
+	}
+	if (dir)
+		closedir(dir);
+	return sum;
+}
+
+/* Would a file that reaches to `end` be more than the quota allows? */
+static int beyond(int fd, int64_t end)
+{
+	char path[PATH_MAX];
+	struct stat st;
+	int64_t quota = control ? (int64_t)atomic_load(&control->quota_kib) << 10 : 0;
+	if (!quota || !path_of_fd(fd, path) || !is_below(path) || fstat(fd, &st))
+		return 0;
+	int64_t more = end - (int64_t)st.st_blocks * 512;
+	return more > 0 && used() + more > quota ? EDQUOT : 0;
+}
+
+static int due_fd(unsigned kind, int fd, int64_t end)
 {
 	char path[PATH_MAX];
 	int kept = errno;
-	int os = on() && path_of_fd(fd, path) && is_below(path) ? due(kind) : 0;
+	int os = on() && path_of_fd(fd, path) && is_below(path) ? due(kind) : beyond(fd, end);
 	errno = os ? os : kept;
 	return os;
 }
@@ -218,62 +249,62 @@ static int real_ftruncate(int fd, int64_t at)
 
 EXPORT ssize_t write(int fd, const void *p, size_t n)
 {
-	int os = due_fd(WRITE, fd);
+	int os = due_fd(WRITE, fd, lseek(fd, 0, SEEK_CUR) + (off_t)n);
 	return os == SHORT ? recorded_write(fd, p, n / 2) : os ? -1 : recorded_write(fd, p, n);
 }
 
 EXPORT ssize_t pwrite(int fd, const void *p, size_t n, off_t at)
 {
-	int os = due_fd(WRITE, fd);
+	int os = due_fd(WRITE, fd, at + (off_t)n);
 	return os == SHORT ? recorded_pwrite(fd, p, n / 2, at) : os ? -1 : recorded_pwrite(fd, p, n, at);
 }
 
 EXPORT ssize_t pwrite64(int fd, const void *p, size_t n, off64_t at)
 {
-	int os = due_fd(WRITE, fd);
+	int os = due_fd(WRITE, fd, at + (off_t)n);
 	return os == SHORT ? recorded_pwrite(fd, p, n / 2, at) : os ? -1 : recorded_pwrite(fd, p, n, at);
 }
 
 EXPORT int fsync(int fd)
 {
-	return due_fd(SYNC, fd) ? -1 : recorded(fd, OP_SYNC, 0, real_fsync);
+	return due_fd(SYNC, fd, 0) ? -1 : recorded(fd, OP_SYNC, 0, real_fsync);
 }
 
 EXPORT int fdatasync(int fd)
 {
-	return due_fd(SYNC, fd) ? -1 : recorded(fd, OP_SYNC, 0, real_fdatasync);
+	return due_fd(SYNC, fd, 0) ? -1 : recorded(fd, OP_SYNC, 0, real_fdatasync);
 }
 
 EXPORT int ftruncate(int fd, off_t n)
 {
-	return due_fd(SPACE, fd) ? -1 : recorded(fd, OP_TRUNCATE, n, real_ftruncate);
+	return due_fd(SPACE, fd, 0) ? -1 : recorded(fd, OP_TRUNCATE, n, real_ftruncate);
 }
 
 EXPORT int ftruncate64(int fd, off64_t n)
 {
-	return due_fd(SPACE, fd) ? -1 : recorded(fd, OP_TRUNCATE, n, real_ftruncate);
+	return due_fd(SPACE, fd, 0) ? -1 : recorded(fd, OP_TRUNCATE, n, real_ftruncate);
 }
 
 EXPORT int fallocate(int fd, int mode, off_t at, off_t n)
 {
-	return due_fd(SPACE, fd) ? -1 : REAL(fallocate)(fd, mode, at, n);
+	return due_fd(SPACE, fd, at + n) ? -1 : REAL(fallocate)(fd, mode, at, n);
 }
 
 EXPORT int fallocate64(int fd, int mode, off64_t at, off64_t n)
 {
-	return due_fd(SPACE, fd) ? -1 : REAL(fallocate64)(fd, mode, at, n);
+	return due_fd(SPACE, fd, at + n) ? -1 : REAL(fallocate64)(fd, mode, at, n);
 }
 
 /* These two return the errno. */
 EXPORT int posix_fallocate(int fd, off_t at, off_t n)
 {
-	int os = due_fd(SPACE, fd);
+	int os = due_fd(SPACE, fd, at + n);
 	return os ? os : REAL(posix_fallocate)(fd, at, n);
 }
 
 EXPORT int posix_fallocate64(int fd, off64_t at, off64_t n)
 {
-	int os = due_fd(SPACE, fd);
+	int os = due_fd(SPACE, fd, at + n);
 	return os ? os : REAL(posix_fallocate64)(fd, at, n);
 }
 
