@@ -1,14 +1,16 @@
+#include "base/num.h"
+#include "cli/ca_admin.h"
 #include "cli/ca_offline.h"
 #include "cli/ca_renewal.h"
-#include "base/num.h"
 #include "jose/ott.h"
 
 struct ca_revoke_args {
 	struct ca_flags ca;
 	struct token_flags token;
 	struct line_flags line;
+	struct admin_flags admin;
 	const char *cert, *key, *ott, *reason, *reason_code;
-	bool dry_run;
+	bool dry_run, by_admin;
 };
 
 /* RFC 5280 §5.3.1; 7 is not used. */
@@ -68,16 +70,24 @@ static enum status check_token(const char *text, const char *serial, struct erro
 	                 ott.sub ? ott.sub : "", serial);
 }
 
+static enum status typed_serial(const struct invocation *inv, char serial[SERIAL_TEXT], struct error *e)
+{
+	const char *typed = inv_pos(inv, 0);
+	if (!serial_normalize(slice_cstr(typed), serial, e))
+		return ST_OK;
+	return error_set(e, ST_INVALID,
+	                 "'%s' is not a valid serial number - use a base 10 representation or add a "
+	                 "prefix indicating the base",
+	                 typed);
+}
+
 /* The serial as typed, and a token for it: the given one, or a new one. */
 static enum status serial_and_token(struct invocation *inv, const struct ca_revoke_args *o, struct ca *c,
                                     char serial[SERIAL_TEXT], struct buf *token, struct error *e)
 {
-	const char *typed = inv_pos(inv, 0), *scope = line_scope(&o->line);
-	if (serial_normalize(slice_cstr(typed), serial, e))
-		return error_set(e, ST_INVALID,
-		                 "'%s' is not a valid serial number - use a base 10 representation or add a "
-		                 "prefix indicating the base",
-		                 typed);
+	const char *scope = line_scope(&o->line);
+	if (typed_serial(inv, serial, e))
+		return e->status;
 	if (opt_is_set(o->ott)) {
 		buf_adds(token, o->ott);
 		if (check_token(o->ott, serial, e) || ca_trust_token(inv, &o->ca, o->ott, c, e))
@@ -165,6 +175,37 @@ static enum status by_line(struct invocation *inv, const struct ca_revoke_args *
 	return ST_OK;
 }
 
+/* On the CA's machine, where the right to its admin socket is enough. */
+static enum status by_admin(struct invocation *inv, const struct ca_revoke_args *o, struct ca_revoke_request *q,
+                            struct error *e)
+{
+	AUTO(ca_line_done) struct ca_line line = { 0 };
+	char serial[SERIAL_TEXT], socket[ADMIN_PATH];
+	struct admin_flags where = { .socket = o->admin.socket, .ca_config = o->token.ca_config };
+	if (typed_serial(inv, serial, e) || admin_open(inv, &where, socket, e))
+		return e->status;
+	q->serial = serial;
+	term_tick("CA", "%s", socket);
+	if (!line_scope(&o->line)) {
+		if (admin_revoke(socket, q, e))
+			return e->status;
+		inv_say(inv, "Certificate with Serial Number %s has been revoked.", serial);
+		return ST_OK;
+	}
+	struct ca_revoke_line_request l = { .serial = serial,
+		                            .scope = line_scope(&o->line),
+		                            .reason = o->reason,
+		                            .reason_code = q->reason_code,
+		                            .dry_run = o->dry_run };
+	if (admin_revoke_line(socket, &l, &line, e))
+		return e->status;
+	print_line(inv, &line);
+	if (buf_check(&inv->out, e))
+		return e->status;
+	say_line(inv, o, serial, &line);
+	return ST_OK;
+}
+
 static enum status check_line(const struct ca_revoke_args *o, struct error *e)
 {
 	const char *scope = line_scope(&o->line);
@@ -184,6 +225,8 @@ static enum status check_flags(struct invocation *inv, const struct ca_revoke_ar
 		return e->status;
 	if (o->token.offline && opt_is_set(o->ott))
 		return usage_incompatible("offline", "token", e);
+	if (o->by_admin && (pair || opt_is_set(o->ott) || o->token.offline))
+		return usage_incompatible("admin", pair ? "cert" : o->token.offline ? "offline" : "token", e);
 	if (pair && !opt_is_set(o->cert))
 		return usage_requires("key", "cert", e);
 	if (pair && !opt_is_set(o->key))
@@ -212,6 +255,8 @@ static enum status run(struct invocation *inv, struct error *e)
 	if (check_flags(inv, o, e) || parse_reason(o->reason_code, &q.reason_code, e) ||
 	    (o->token.offline && ca_offline_start(inv, &o->token, &offline, &c, e)))
 		return e->status;
+	if (o->by_admin)
+		return by_admin(inv, o, &q, e);
 	if (line_scope(&o->line))
 		return by_line(inv, o, &c, q.reason_code, e);
 	enum status st = opt_is_set(o->cert) ? by_pair(inv, o, &c, &q, serial, e) : by_token(inv, o, &c, &q, serial, e);
@@ -231,6 +276,9 @@ static const struct opt opts[] = {
 	OPT_FLAG(struct ca_revoke_args, dry_run, .name = "dry-run",
 	         .help = "With one of these: list what would be revoked, and change nothing"),
 	TOKEN_OPTS(struct ca_revoke_args),
+	OPT_FLAG(struct ca_revoke_args, by_admin, .name = "admin", .flags = OPT_NO_ENV,
+	         .help = "On the CA's machine, as root or as the CA's user: neither token nor password is needed"),
+	ADMIN_SOCKET_OPT(struct ca_revoke_args),
 	OPT_STR(struct ca_revoke_args, reason, .name = "reason", .arg = "<text>", .help = "Why, in words"),
 	OPT_STR(struct ca_revoke_args, reason_code, .name = "reasonCode", .arg = "<code>",
 	        .help = "Why, as a number from 0 to 10 or a name such as `keyCompromise` (RFC 5280)"),
@@ -249,7 +297,8 @@ const struct command cmd_ca_revoke = {
 		"more. Name it by its "
 		"serial number, with a token or the provisioner's password, or give certificate and key. Whoever "
 		"has a stolen key may have renewed its certificate: `--lineage` ends all that come from the same "
-		"first certificate. That needs a token or the provisioner's password, never a certificate.",
+		"first certificate. That needs a token, the provisioner's password, or the CA's machine (`--admin`), "
+	        "never a certificate.",
 	.positionals =
 		(const struct positional[]){
 			{ "serial-number", "Decimal, or with a prefix such as 0x; not together with `--cert`", 0 },
@@ -268,6 +317,8 @@ const struct command cmd_ca_revoke = {
 	                  "step ca revoke --lineage --dry-run 308893286343609293989051180431574390766" },
 			{ "The end of all that",
 	                  "step ca revoke --lineage --reasonCode 1 308893286343609293989051180431574390766" },
+			{ "The same on the CA's machine, without a password",
+	                  "sudo step ca revoke --admin --lineage 308893286343609293989051180431574390766" },
 			{ 0 } },
 	.run = run,
 };

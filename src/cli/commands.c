@@ -35,6 +35,8 @@ static const struct command *const commands[] = {
 	&cmd_ca_renew,
 	&cmd_ca_rekey,
 	&cmd_ca_revoke,
+	&cmd_ca_list,
+	&cmd_ca_outage,
 	&cmd_ca_unit_result,
 	&cmd_ca_root,
 	&cmd_ca_roots,

@@ -89,6 +89,7 @@ void admin_name(struct exchange *x)
 void resource_admin_info(struct exchange *x, const char *arg)
 {
 	(void)arg;
+	x->log_quiet = true; /* it comes before each of the others */
 	buf_adds(&x->body, "{\"config\":");
 	body_add_text(&x->body, slice_cstr(x->server->admin->config));
 	buf_addf(&x->body, ",\"version\":\"%s\",\"pid\":%d}\n", PERENNIAL_VERSION, (int)getpid());

@@ -104,7 +104,7 @@ struct exchange {
 	char log_subject[256];
 	const char *log_scope;     /* of a line that is revoked; else NULL */
 	int64_t log_count;         /* of its certificates that have not expired */
-	bool log_quiet;            /* a page behind the first: not worth a record of its own */
+	bool log_quiet;            /* admin: not worth a record of its own where it succeeds */
 };
 
 /* The ends of an exchange. Each leads to exactly one request_reply. */

@@ -1,0 +1,139 @@
+#include "net/local.h"
+
+#include "net/input.h"
+#include "os/auto.h"
+#include "os/clock.h"
+#include "os/unixsocket.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <sys/socket.h>
+
+enum { REQUEST_BYTES = 1 << 20, HEAD_BYTES = 64 << 10, READ_BYTES = 64 << 10, TIMEOUT_MS = 60000 };
+
+struct call {
+	int fd;
+	struct mono until;
+	struct evbuffer *in;
+	char *head_bytes; /* what head's slices point into */
+	struct http1_head head;
+	struct local_response r;
+};
+
+void local_response_done(struct local_response *r)
+{
+	buf_done(&r->body);
+}
+
+static void call_done(struct call *c)
+{
+	fd_close_p(&c->fd);
+	if (c->in)
+		evbuffer_free(c->in);
+	free(c->head_bytes);
+	local_response_done(&c->r);
+}
+
+static enum status wait_for(const struct call *c, short events, struct error *e)
+{
+	for (;;) {
+		int64_t ms = (c->until.ns - clock_mono(&clock_system).ns) / 1000000;
+		struct pollfd p = { .fd = c->fd, .events = events };
+		int n = ms > 0 ? poll(&p, 1, (int)(ms < INT32_MAX ? ms : INT32_MAX)) : 0;
+		if (n > 0)
+			return ST_OK;
+		if (n == 0)
+			return error_set(e, ST_AGAIN, "no answer in time");
+		if (errno != EINTR)
+			return error_os(e, errno, "poll");
+	}
+}
+
+static enum status send_all(const struct call *c, struct slice s, struct error *e)
+{
+	while (s.n) {
+		if (wait_for(c, POLLOUT, e))
+			return e->status;
+		ssize_t n = send(c->fd, s.p, s.n, MSG_DONTWAIT | MSG_NOSIGNAL);
+		if (n < 0 && errno != EAGAIN && errno != EINTR)
+			return error_os(e, errno, "send");
+		if (n > 0)
+			s = slice_of(s.p + n, s.n - (size_t)n);
+	}
+	return ST_OK;
+}
+
+static enum status send_request(const struct call *c, const struct local_request *q, struct error *e)
+{
+	AUTO(buf_done) struct buf b = BUF_INIT(REQUEST_BYTES);
+	buf_addf(&b, "%s %s HTTP/1.1\r\nHost: localhost\r\n", q->method, q->target);
+	if (q->body.n)
+		buf_addf(&b, "Content-Type: application/json\r\nContent-Length: %zu\r\n", q->body.n);
+	buf_adds(&b, "Connection: close\r\n\r\n");
+	buf_add_slice(&b, q->body);
+	return buf_check(&b, e) ? e->status : send_all(c, buf_slice(&b), e);
+}
+
+static enum status receive(const struct call *c, bool *ret_end, struct error *e)
+{
+	if (wait_for(c, POLLIN, e))
+		return e->status;
+	int n = evbuffer_read(c->in, c->fd, READ_BYTES);
+	if (n < 0 && errno != EAGAIN && errno != EINTR)
+		return error_os(e, errno, "receive");
+	*ret_end = n == 0;
+	return ST_OK;
+}
+
+static enum status read_head(struct call *c, struct error *e)
+{
+	bool end = false;
+	size_t n = 0;
+	for (size_t scanned = 0; !(n = input_head_size(c->in, &scanned));) {
+		if (end || evbuffer_get_length(c->in) > HEAD_BYTES)
+			return error_set(e, ST_PEER,
+			                 end ? "the connection ended before the answer"
+			                     : "the answer's header is too large");
+		if (receive(c, &end, e))
+			return e->status;
+	}
+	if (!(c->head_bytes = malloc(n)))
+		return error_nomem(e);
+	evbuffer_remove(c->in, c->head_bytes, n);
+	if (http1_parse_response(slice_of(c->head_bytes, n), false, &c->head, e))
+		return e->status == ST_NOMEM ? e->status : error_set(e, ST_PEER, "malformed HTTP response");
+	c->r.status = c->head.status;
+	return ST_OK;
+}
+
+static enum status read_body(struct call *c, struct error *e)
+{
+	struct http1_chunked chunked = HTTP1_CHUNKED_INIT;
+	for (bool whole = false, end = false;;) {
+		enum status st = input_take_body(c->in, &c->head, &chunked, &c->r.body, &whole, e);
+		if (st)
+			return st == ST_INVALID ? error_set(e, ST_PEER, "malformed HTTP response") : st;
+		if (whole || (end && c->head.framing == HTTP1_UNTIL_CLOSE))
+			return ST_OK;
+		if (end)
+			return error_set(e, ST_PEER, "the connection ended within the answer");
+		if (receive(c, &end, e))
+			return e->status;
+	}
+}
+
+enum status local_call(const struct local_request *q, struct local_response *ret, struct error *e)
+{
+	AUTO(call_done) struct call c = { .fd = -1, .r.body = BUF_INIT(LOCAL_BODY_MAX) };
+	c.until.ns = clock_mono(&clock_system).ns + (q->timeout_ms > 0 ? q->timeout_ms : TIMEOUT_MS) * 1000000;
+	*ret = (struct local_response){ 0 };
+	if (unix_socket_connect(q->socket, &c.fd, e))
+		return e->status;
+	if (!(c.in = evbuffer_new()))
+		return error_nomem(e);
+	if (send_request(&c, q, e) || read_head(&c, e) || read_body(&c, e))
+		return error_wrap(e, "%s", q->socket);
+	*ret = c.r;
+	c.r = (struct local_response){ 0 };
+	return ST_OK;
+}

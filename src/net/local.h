@@ -1,0 +1,25 @@
+/* local.h - one HTTP request over a unix socket, waited for: to a server on this machine whose socket file says who may
+ * ask. The answer is read as strictly as any other (net/http1.h), and bounded. */
+#pragma once
+#include "base/buf.h"
+
+enum { LOCAL_BODY_MAX = 8 << 20 };
+
+struct local_request {
+	const char *socket; /* the file */
+	const char *method; /* "GET", "POST" */
+	const char *target; /* "/path" */
+	struct slice body;  /* JSON; empty: none */
+	int64_t timeout_ms; /* for the whole call; 0: 60 s */
+};
+
+struct local_response {
+	int status;
+	struct buf body;
+};
+void local_response_done(struct local_response *r);
+
+/* ret is initialised by the call. Any HTTP status is success.
+ * ST_MISSING: no such socket, or nobody listens; ST_DENIED: no right to it; ST_AGAIN: no answer in time; ST_PEER: it
+ * makes no sense; ST_LIMIT: it is too large; ST_IO, ST_NOMEM. */
+MUST_USE enum status local_call(const struct local_request *q, struct local_response *ret, struct error *e);
