@@ -27,6 +27,8 @@ void outputs_plan(const struct pair_conf *c, const char *record, struct outputs 
 	ret->der = add(ret, &c->public_dress, c->outputs.der);
 	ret->chain = add(ret, &c->public_dress, c->outputs.chain);
 	ret->record = add(ret, &as_is, record);
+	if (record)
+		ret->files[ret->record].aside = true;
 }
 
 static enum status stage(const struct outputs *o, struct filetx *tx, int index, struct buf *text, struct error *e)

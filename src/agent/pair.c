@@ -131,6 +131,8 @@ static bool could_owe(const struct pair_conf *c)
 void turn_remember(struct turn *t)
 {
 	struct error e = ERROR_INIT;
+	if (t->tx && filetx_unsettled(t->tx))
+		return; /* it stands with the new files, or in their journal */
 	if (t->record_usable && t->tx && recordfile_save(&t->file, &t->record, &e))
 		voice_say(t->conf->voice, VOICE_ERROR, "what was done cannot be remembered: %s", e.text);
 }
@@ -159,6 +161,8 @@ static enum status open_files(struct turn *t, bool wait, struct error *e)
 	}
 	if (!st)
 		t->files_error = ERROR_INIT; /* of a lock that was not to be had at once */
+	if (!st && c->keep_versions)
+		filetx_keep(t->tx, c->keep_versions);
 	if (!st && t->recovered)
 		voice_say(c->voice, VOICE_INFO, "An interrupted run for %s was completed first.", c->crt);
 	if (!st && filetx_note(t->tx))

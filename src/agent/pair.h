@@ -31,6 +31,7 @@ struct pair_conf {
 	const char *crt, *key;
 	const char *out_crt, *out_key; /* NULL: crt, key */
 	struct pair_outputs outputs;
+	size_t keep_versions; /* of a versioned directory; 0: the default */
 	struct target_dress dress, public_dress; /* owner, group, mode of files with a key in them, and of the others */
 	bool rekey, no_mtls;
 	struct key_spec new_key; /* rekey */

@@ -3,6 +3,7 @@
 #include "os/auto.h"
 #include "os/file.h"
 #include "os/target.h"
+#include "os/versions.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -10,8 +11,11 @@
 static enum status name_it(const struct place *cert, const char *state_dir, struct recordfile *ret, struct error *e)
 {
 	struct target_owner id;
+	char dir[PATH_MAX];
 	int n;
-	if (folder_writable(cert->dir)) {
+	if (versions_lead(cert, dir)) {
+		n = snprintf(ret->path, sizeof ret->path, "%s/.%.*s.state", dir, TARGET_NAME_KEPT, cert->name);
+	} else if (folder_writable(cert->dir)) {
 		n = snprintf(ret->path, sizeof ret->path, "%.*s.%.*s.state", (int)(cert->name - cert->path), cert->path,
 		             TARGET_NAME_KEPT, cert->name);
 	} else if (state_dir && state_dir[0]) {

@@ -1,6 +1,7 @@
 /* recordfile.h - where a pair's record (renewal/record.h) lives: ".NAME.state" beside the certificate's real path, or,
  * where that folder is not ours to write in, ".NAME.ID.state" in the state folder. By it timer, cron, daemon and a
- * person know of each other's work.
+ * person know of each other's work. Of a certificate in a versioned directory (os/versions.h) it lies in the directory
+ * itself: it outlives the versions.
  *
  * A record is trusted only where root, we or the certificate's owner own it and nobody else may write it
  * (design "Files"). It never holds a command. */

@@ -19,6 +19,7 @@
 #include "os/journal.h"
 #include "os/lock.h"
 #include "os/target.h"
+#include "os/versions.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -33,6 +34,7 @@ enum { ROOM_NEW = 8192 };
 struct home {
 	int dir;
 	bool beside; /* the first file; else the state folder */
+	bool versioned;
 	uid_t owner; /* of the first file, or of its folder while there is none */
 	struct target_owner temps;
 	char lock[NAME_MAX + 1], journal[NAME_MAX + 1], bad[NAME_MAX + 1];
@@ -48,8 +50,11 @@ struct filetx {
 	struct home home;
 	struct lock lock;
 	struct targets files;
+	struct versions versions; /* with home.versioned */
+	size_t keep;
 	struct buf content[FILETX_FILES];
-	bool staged[FILETX_FILES], must_be_new[FILETX_FILES];
+	bool staged[FILETX_FILES], must_be_new[FILETX_FILES], aside[FILETX_FILES];
+	bool unsettled;
 	char note[512];
 };
 
@@ -73,6 +78,18 @@ static void home_name(struct home *h, const struct place *first, bool beside)
 	snprintf(h->lock, sizeof h->lock, "%s.lock", stem);
 	snprintf(h->journal, sizeof h->journal, "%s.journal", stem);
 	snprintf(h->bad, sizeof h->bad, "%s.journal.bad", stem);
+}
+
+/* One lock for all that changes with the link. */
+static enum status versioned_home(struct home *h, const char *dir, struct error *e)
+{
+	char link[PATH_MAX + 16];
+	snprintf(link, sizeof link, "%s/current", dir);
+	const struct place as = { .path = link, .name = strrchr(link, '/') + 1 };
+	home_name(h, &as, true);
+	h->versioned = true;
+	snprintf(h->where, sizeof h->where, "%s/", dir);
+	return place_folder(dir, &h->dir, e);
 }
 
 static enum status open_state_dir(struct home *h, const char *state_dir, struct error *e)
@@ -102,6 +119,9 @@ static enum status home_find(struct home *h, const char *path, const char *state
 		return st;
 	struct place *first = &t.place;
 	h->owner = first->exists ? first->st.st_uid : first->folder.st_uid;
+	char dir[PATH_MAX];
+	if (versions_lead(first, dir))
+		return versioned_home(h, dir, e);
 	home_name(h, first, folder_writable(first->dir));
 	if (h->beside) {
 		snprintf(h->where, sizeof h->where, "%.*s", (int)(first->name - first->path), first->path);
@@ -131,6 +151,9 @@ bool filetx_pending(const char *cert_path, const char *state_dir)
 	if (place_find(cert_path, PLACE_FOLLOW, &first, &e))
 		return false;
 	struct home h;
+	char versioned[PATH_MAX];
+	if (versions_lead(&first, versioned))
+		return false;
 	home_name(&h, &first, true);
 	if (has_journal(first.dir, h.journal))
 		return true;
@@ -312,6 +335,8 @@ static enum status redo_find(const struct home *h, struct redo *r, bool *ret_voi
 			st = check_right(h, t, r->author, e);
 		if (!st)
 			st = judge(t, j, &r->stand[i], e);
+		if (r->author == 0 || r->author == geteuid()) /* only we may give away what is ours */
+			t->dress = j->dress;
 		if (st)
 			return error_wrap(e, "completing an interrupted run (to give it up, remove %s%s)", h->where,
 			                  h->journal);
@@ -337,6 +362,8 @@ static enum status redo_put(const struct home *h, struct redo *r, struct error *
 		bool changed;
 		if (r->stand[i] != JOURNAL_IS_NEW)
 			st = put(&r->files.t[i], r->j->entry[i].new, &changed, e);
+		else
+			target_redress(&r->files.t[i]); /* it may have died between content and mode */
 	}
 	return st ? st : sync_folders(&r->files, e);
 }
@@ -399,6 +426,22 @@ static enum status exists_already(const char *path, struct error *e)
 	return e->status = ST_CONFLICT;
 }
 
+/* In the version that is current now that the lock is ours? */
+static enum status find_in_version(struct filetx *t, size_t i, const struct filetx_file *f, struct error *e)
+{
+	struct target *new = &t->files.t[i];
+	if (f->aside)
+		return ST_OK;
+	new->staging = t->versions.next;
+	versions_admit(&t->versions, &f->dress);
+	if (versions_hold(&t->versions, &new->place))
+		return ST_OK;
+	return error_set(e, ST_INVALID,
+	                 "%s is not in the current version of %s, with which all files change at once: name it "
+	                 "%s/current/%s",
+	                 f->path, t->versions.path, t->versions.path, new->place.name);
+}
+
 static enum status find_one(struct filetx *t, size_t i, const struct filetx_file *f, struct error *e)
 {
 	struct target *new = &t->files.t[i];
@@ -408,6 +451,9 @@ static enum status find_one(struct filetx *t, size_t i, const struct filetx_file
 	t->must_be_new[i] = f->must_be_new;
 	new->dress = f->dress;
 	enum status st = target_find(new, f->path, PLACE_FOLLOW, f->mode, e);
+	t->aside[i] = f->aside;
+	if (!st && t->home.versioned)
+		st = find_in_version(t, i, f, e);
 	if (st)
 		return st;
 	if (new->place.exists && f->must_be_new)
@@ -421,6 +467,12 @@ static enum status find_one(struct filetx *t, size_t i, const struct filetx_file
 
 static enum status prepare_all(struct filetx *t, const struct filetx_file *files, size_t n, struct error *e)
 {
+	if (t->home.versioned) {
+		char dir[PATH_MAX];
+		snprintf(dir, sizeof dir, "%.*s", (int)strlen(t->home.where) - 1, t->home.where);
+		if (versions_open(dir, t->home.dir, &t->versions, e))
+			return e->status;
+	}
 	for (size_t i = 0; i < n; i++) {
 		enum status st = find_one(t, i, &files[i], e);
 		if (st)
@@ -428,7 +480,8 @@ static enum status prepare_all(struct filetx *t, const struct filetx_file *files
 	}
 	target_sweep(t->home.dir, &t->home.temps);
 	for (size_t i = 0; i < n; i++)
-		target_sweep(t->files.t[i].place.dir, &t->home.temps);
+		if (t->files.t[i].staging < 0)
+			target_sweep(t->files.t[i].place.dir, &t->home.temps);
 	for (size_t i = 0; i < n; i++) {
 		enum status st = target_prepare(&t->files.t[i], &t->home.temps, e);
 		if (st)
@@ -453,7 +506,7 @@ static enum status claim_room(struct filetx *t, struct error *e)
 			room[i] = p->st.st_size < FILETX_BYTES ? (size_t)p->st.st_size : FILETX_BYTES;
 		journal += 2 * room[i];
 	}
-	if (t->files.n > 1)
+	if (t->files.n > 1 && !t->home.versioned)
 		room[0] += journal;
 	enum status st = ST_OK;
 	for (size_t i = 0; i < t->files.n && !st; i++)
@@ -471,6 +524,8 @@ enum status filetx_open(const struct filetx_file *files, size_t n, const char *s
 		return error_nomem(e);
 	t->home.dir = -1;
 	t->lock = LOCK_NONE;
+	t->versions = VERSIONS_NONE;
+	t->keep = VERSIONS_KEEP;
 	bool recovered = false;
 	enum status st = home_find(&t->home, files[0].path, state_dir, e);
 	if (!st)
@@ -488,6 +543,11 @@ enum status filetx_open(const struct filetx_file *files, size_t n, const char *s
 	return ST_OK;
 }
 
+bool filetx_unsettled(const struct filetx *t)
+{
+	return t->unsettled;
+}
+
 const char *filetx_note(const struct filetx *t)
 {
 	return t->note[0] ? t->note : NULL;
@@ -498,6 +558,7 @@ void filetx_close(struct filetx *t)
 	if (!t)
 		return;
 	targets_done(&t->files);
+	versions_close(&t->versions);
 	for (size_t i = 0; i < FILETX_FILES; i++)
 		buf_done(&t->content[i]);
 	lock_drop(&t->lock);
@@ -541,9 +602,9 @@ static enum status describe(struct filetx *t, struct journal *j, struct buf old[
 		if (!t->staged[i])
 			continue;
 		struct journal_entry *entry = &j->entry[j->n++];
-		*entry = (struct journal_entry){ .path = slice_cstr(f->place.path),
-			                         .mode = f->mode,
-			                         .was = JOURNAL_ABSENT };
+		*entry = (struct journal_entry){
+			.path = slice_cstr(f->place.path), .mode = f->mode, .was = JOURNAL_ABSENT, .dress = f->dress
+		};
 		entry->new = buf_slice(&t->content[i]);
 		if (!f->place.exists)
 			continue;
@@ -601,9 +662,51 @@ static enum status commit_with_journal(struct filetx *t, struct error *e)
 		st = sync_folders(&t->files, e);
 	if (!st || !changed)
 		drop_journal(&t->home);
+	t->unsettled = st && changed;
 	if (st && changed)
 		error_wrap(e, "the new files are kept in %s%s and the next run puts them in place", t->home.where,
 		           t->home.journal);
+	return st;
+}
+
+void filetx_keep(struct filetx *t, size_t versions)
+{
+	t->keep = versions;
+}
+
+/* What lies aside comes first: what it says of the new version is at worst premature, and behind the switch it could be
+ * lost. */
+static enum status put_aside_files(struct filetx *t, struct error *e)
+{
+	for (size_t i = 0; i < t->files.n; i++) {
+		if (!t->aside[i] || !t->staged[i])
+			continue;
+		bool changed;
+		struct target *f = &t->files.t[i];
+		enum status st = put(f, buf_slice(&t->content[i]), &changed, e);
+		if (!st)
+			st = sync_folder(f, e);
+		if (st)
+			return st;
+	}
+	return ST_OK;
+}
+
+static enum status commit_version(struct filetx *t, size_t staged, struct error *e)
+{
+	enum status st = put_aside_files(t, e);
+	size_t inside = 0;
+	for (size_t i = 0; i < t->files.n; i++)
+		inside += t->staged[i] && !t->aside[i];
+	if (st || !staged || !inside)
+		return st;
+	for (size_t i = 0; i < t->files.n; i++)
+		if (!t->aside[i] && t->staged[i])
+			target_keep(&t->files.t[i]); /* goes where its folder goes */
+		else if (!t->aside[i])
+			target_drop(&t->files.t[i]);
+	st = versions_switch(&t->versions, t->keep, e);
+	t->unsettled = st && t->versions.switched;
 	return st;
 }
 
@@ -619,13 +722,18 @@ enum status filetx_commit(struct filetx *t, struct error *e)
 		staged++;
 		only = i;
 	}
+	if (t->home.versioned)
+		return commit_version(t, staged, e);
 	if (staged == 0)
 		return ST_OK;
 	struct target *f = &t->files.t[only];
 	if (staged == 1 && f->way == TARGET_RENAME) {
 		enum status st = target_rename(f, e);
-		if (!st)
-			return sync_folder(f, e);
+		if (!st) {
+			st = sync_folder(f, e);
+			t->unsettled = st != ST_OK;
+			return st;
+		}
 		if (!target_falls_back(f, e->os))
 			return st;
 	}

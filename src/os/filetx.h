@@ -31,12 +31,16 @@ struct filetx_file {
 	const char *path; /* as given; borrowed */
 	mode_t mode;      /* for a file that does not exist yet */
 	bool must_be_new; /* ST_CONFLICT where it exists */
+	bool aside;       /* in a versioned directory: lies in DIR itself and is written before the switch */
 	/* Owner, group and mode in place of the existing ones (or the new file's). Where we have no right to give a
-	 * file away it keeps the owner that it gets, with a mode that is no wider for it, and filetx_note says so. A
-	 * run that completes an interrupted one keeps what the files have. */
+	 * file away it keeps the owner that it gets, with a mode that is no wider for it, and filetx_note says so.
+	 * They stand in the journal: a run that completes an interrupted one gives them, too. */
 	struct target_dress dress;
 };
 
+/* A versioned directory (versions.h): where the first file lies in the current version of one, all others that are not
+ * `aside` must as well (ST_INVALID). Then commit makes a new version of it and switches; lock and temporary links are in
+ * DIR, there is no journal, and nothing falls back to writing in place. What was not staged comes over as it is. */
 struct filetx;
 
 /* state_dir: where lock, journal and temporary files go when the first file's folder is not writable
@@ -49,9 +53,15 @@ MUST_USE enum status filetx_open(const struct filetx_file *files, size_t n, cons
 /* At most FILETX_BYTES; a second content for the same file replaces the first. ST_IO with "no space left on device"
  * where the disk is full: nothing has changed then. */
 MUST_USE enum status filetx_stage(struct filetx *t, size_t index, struct slice content, struct error *e);
+/* In a versioned directory: how many older versions stay, 1 .. VERSIONS_KEEP_MAX; default VERSIONS_KEEP. */
+void filetx_keep(struct filetx *t, size_t versions);
+
 /* Files that were not staged stay as they are. On failure the text says whether the old files stand or the next open
  * will complete the new ones; only filetx_close may follow, either way. */
 MUST_USE enum status filetx_commit(struct filetx *t, struct error *e);
+/* Has a commit failed behind the point where the new files stand, or will at the next open? Then nothing may be written
+ * over them in this run, the record of what is owed least of all: it would make the journal void. */
+bool filetx_unsettled(const struct filetx *t);
 /* What open found and a person should know (a damaged or void journal that was put aside, an owner that cannot be
  * given), or NULL. */
 const char *filetx_note(const struct filetx *t);

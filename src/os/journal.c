@@ -6,7 +6,7 @@
  *   /etc/x/foo.crt\n              path, \n
  *   <1704 bytes>\n                old content, \n      (old size "-": there was no file; "?": not readable; then
  *   <1710 bytes>\n                new content, \n       no bytes, but the \n stands)
- *   file 0600 - 227 14
+ *   file 0600 - 227 14 - 33 0640  then, where they were asked for: owner, group and mode ("-": not)
  *   ...
  *   end 8f3a9c0011223344          FNV-1a, 64 bits, of everything before this line
  *
@@ -28,6 +28,26 @@ static uint64_t sum_of(struct slice s)
 	return h;
 }
 
+static void format_id(struct buf *out, bool has, unsigned id)
+{
+	if (has)
+		buf_addf(out, " %u", id);
+	else
+		buf_adds(out, " -");
+}
+
+static void format_dress(struct buf *out, const struct target_dress *d)
+{
+	if (!d->has_owner && !d->has_group && !d->has_mode)
+		return;
+	format_id(out, d->has_owner, d->owner);
+	format_id(out, d->has_group, d->group);
+	if (d->has_mode)
+		buf_addf(out, " %04o", (unsigned)d->mode & 0777);
+	else
+		buf_adds(out, " -");
+}
+
 static void format_entry(struct buf *out, const struct journal_entry *j)
 {
 	buf_addf(out, "file %04o ", (unsigned)j->mode & 0777);
@@ -35,7 +55,9 @@ static void format_entry(struct buf *out, const struct journal_entry *j)
 		buf_addf(out, "%zu", j->old.n);
 	else
 		buf_addc(out, j->was == JOURNAL_ABSENT ? '-' : '?');
-	buf_addf(out, " %zu %zu\n", j->new.n, j->path.n);
+	buf_addf(out, " %zu %zu", j->new.n, j->path.n);
+	format_dress(out, &j->dress);
+	buf_addc(out, '\n');
 	const struct slice parts[] = { j->path, j->was == JOURNAL_KNOWN ? j->old : SLICE_NONE, j->new };
 	for (size_t i = 0; i < COUNT_OF(parts); i++) {
 		buf_add_slice(out, parts[i]);
@@ -106,6 +128,36 @@ static bool take_mode(struct slice *line, mode_t *ret)
 	return word.n == 4 && mode <= 0777;
 }
 
+static bool take_none(struct slice *line)
+{
+	struct slice rest = *line;
+	bool none = slice_is(take_word(&rest), "-");
+	if (none)
+		*line = rest;
+	return none;
+}
+
+static bool take_id(struct slice *line, bool *ret_has, unsigned *ret)
+{
+	int64_t id = 0;
+	*ret_has = !take_none(line);
+	if (*ret_has && !take_number(line, 0, UINT32_MAX - 1, &id))
+		return false;
+	*ret = (unsigned)id;
+	return true;
+}
+
+static bool take_dress(struct slice *line, struct target_dress *ret)
+{
+	*ret = (struct target_dress){ 0 };
+	if (!line->n)
+		return true;
+	if (!take_id(line, &ret->has_owner, &ret->owner) || !take_id(line, &ret->has_group, &ret->group))
+		return false;
+	ret->has_mode = !take_none(line);
+	return (!ret->has_mode || take_mode(line, &ret->mode)) && (ret->has_owner || ret->has_group || ret->has_mode);
+}
+
 static bool take_was(struct slice *line, enum journal_was *ret, int64_t *ret_n)
 {
 	*ret_n = 0;
@@ -124,9 +176,10 @@ static bool take_entry(struct slice *rest, struct journal_entry *ret)
 	int64_t old, new, path;
 	return take_line(rest, &line) && slice_is(take_word(&line), "file") && take_mode(&line, &ret->mode) &&
 	       take_was(&line, &ret->was, &old) && take_number(&line, 0, JOURNAL_BYTES, &new) &&
-	       take_number(&line, 2, 8192, &path) && line.n == 0 && take_bytes(rest, (size_t)path, &ret->path) &&
-	       take_bytes(rest, (size_t)old, &ret->old) && take_bytes(rest, (size_t) new, &ret->new) &&
-	       ret->path.p[0] == '/' && slice_find(ret->path, '\0') == ret->path.n;
+	       take_number(&line, 2, 8192, &path) && take_dress(&line, &ret->dress) && line.n == 0 &&
+	       take_bytes(rest, (size_t)path, &ret->path) && take_bytes(rest, (size_t)old, &ret->old) &&
+	       take_bytes(rest, (size_t) new, &ret->new) && ret->path.p[0] == '/' &&
+	       slice_find(ret->path, '\0') == ret->path.n;
 }
 
 enum status journal_parse(struct slice text, struct journal *ret, struct error *e)
@@ -136,7 +189,7 @@ enum status journal_parse(struct slice text, struct journal *ret, struct error *
 		return torn(e);
 	if (!slice_is(line, "1"))
 		return error_set(e, ST_CONFLICT,
-				 "the journal is of another version; let the program that wrote it finish");
+		                 "the journal is of another version; let the program that wrote it finish");
 	struct journal j = { 0 };
 	int64_t n;
 	if (!take_line(&rest, &line) || !slice_is(take_word(&line), "files") ||

@@ -2,7 +2,7 @@
  * the top of journal.c. Pure: bytes to values and back. */
 #pragma once
 #include "base/buf.h"
-#include <sys/types.h>
+#include "os/target.h"
 
 enum {
 	JOURNAL_FILES = 8,
@@ -11,7 +11,7 @@ enum {
 };
 
 enum journal_was {
-	JOURNAL_ABSENT,	 /* there was no file */
+	JOURNAL_ABSENT,  /* there was no file */
 	JOURNAL_UNKNOWN, /* there was one that we had no right to read */
 	JOURNAL_KNOWN,
 };
@@ -19,9 +19,10 @@ enum journal_was {
 /* Slices are borrowed: from whoever formats, or from the text that was parsed. */
 struct journal_entry {
 	struct slice path; /* canonical: absolute, without NUL */
-	mode_t mode;	   /* of a file that was absent */
+	mode_t mode;       /* of a file that was absent */
 	enum journal_was was;
 	struct slice old, new;
+	struct target_dress dress; /* that it is to get; as far as whoever applies it has the right */
 };
 
 struct journal {
@@ -35,8 +36,8 @@ void journal_format(struct buf *out, const struct journal *j);
 MUST_USE enum status journal_parse(struct slice text, struct journal *ret, struct error *e);
 
 enum journal_stand {
-	JOURNAL_IS_NEW,	  /* done already */
-	JOURNAL_IS_OLD,	  /* the old content, or a mixture that a half-done write in place leaves */
+	JOURNAL_IS_NEW,   /* done already */
+	JOURNAL_IS_OLD,   /* the old content, or a mixture that a half-done write in place leaves */
 	JOURNAL_IS_OTHER, /* somebody else has written it since */
 };
 

@@ -49,7 +49,7 @@ enum status target_find(struct target *t, const char *path, enum place_links lin
 
 /* --- the temporary file ------------------------------------------------------------------------------------------ */
 
-static void drop_temp(struct target *t)
+void target_drop(struct target *t)
 {
 	if (t->tmp >= 0)
 		unlinkat(t->tmp_dir, t->tmp_name, 0);
@@ -67,8 +67,11 @@ static enum status make_temp(struct target *t, const struct target_owner *o, int
 	char random[2 * RANDOM_BYTES + 1];
 	for (size_t i = 0; i < RANDOM_BYTES; i++)
 		snprintf(random + 2 * i, 3, "%02x", chance[i]);
-	snprintf(t->tmp_name, sizeof t->tmp_name, ".%.*s.%s.%s.%s", TARGET_NAME_KEPT, t->place.name, o->id, random,
-	         o->suffix);
+	if (t->staging >= 0)
+		snprintf(t->tmp_name, sizeof t->tmp_name, "%s", t->place.name);
+	else
+		snprintf(t->tmp_name, sizeof t->tmp_name, ".%.*s.%s.%s.%s", TARGET_NAME_KEPT, t->place.name, o->id,
+		         random, o->suffix);
 	t->tmp_dir = fcntl(dir, F_DUPFD_CLOEXEC, 0);
 	if (t->tmp_dir < 0)
 		return fail(t, errno, e);
@@ -224,9 +227,9 @@ static bool rename_cannot(int os)
 
 bool target_falls_back(struct target *t, int os)
 {
-	if (!t->place.exists || !rename_cannot(os) || !open_in_place(t))
+	if (t->staging >= 0 || !t->place.exists || !rename_cannot(os) || !open_in_place(t))
 		return false;
-	drop_temp(t);
+	target_drop(t);
 	return true;
 }
 
@@ -253,6 +256,20 @@ static void dress_in_place(struct target *t)
 		t->undressed = true;
 }
 
+void target_redress(struct target *t)
+{
+	AUTO(fd_close_p)
+	int fd = has_dress(&t->dress) && t->place.exists
+	                 ? openat(t->place.dir, t->place.name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC)
+	                 : -1;
+	struct stat now;
+	if (fd < 0 || fstat(fd, &now) || now.st_dev != t->place.st.st_dev || now.st_ino != t->place.st.st_ino)
+		return;
+	t->fd = fd;
+	dress_in_place(t);
+	t->fd = -1;
+}
+
 static enum status dress_temp(struct target *t, struct error *e)
 {
 	mode_t mode = t->mode;
@@ -261,8 +278,8 @@ static enum status dress_temp(struct target *t, struct error *e)
 		AUTO(fd_close_p)
 		int old = openat(t->place.dir, t->place.name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
 		bool kept = keep_owner(t->tmp, was) && old >= 0 && keep_acl(t->tmp, old);
-		if (!kept && !has_dress(&t->dress) && open_in_place(t)) {
-			drop_temp(t);
+		if (!kept && t->staging < 0 && !has_dress(&t->dress) && open_in_place(t)) {
+			target_drop(t);
 			return ST_OK;
 		}
 		if (old >= 0)
@@ -279,9 +296,9 @@ static enum status dress_temp(struct target *t, struct error *e)
 
 enum status target_prepare(struct target *t, const struct target_owner *o, struct error *e)
 {
-	if (t->place.exists && (is_mount_point(&t->place) || is_stuck(&t->place)))
+	if (t->staging < 0 && t->place.exists && (is_mount_point(&t->place) || is_stuck(&t->place)))
 		return open_in_place(t) ? ST_OK : fail(t, errno, e);
-	enum status st = make_temp(t, o, t->place.dir, e);
+	enum status st = make_temp(t, o, t->staging >= 0 ? t->staging : t->place.dir, e);
 	if (!st)
 		return dress_temp(t, e);
 	int os = e->os;
@@ -381,9 +398,16 @@ enum status target_read(const struct target *t, struct buf *ret, bool *ret_reada
 	return fd_read_all(fd, ret, what, e);
 }
 
+void target_keep(struct target *t)
+{
+	fd_close_p(&t->tmp);
+	fd_close_p(&t->tmp_dir);
+	t->tmp = t->tmp_dir = -1;
+}
+
 void target_done(struct target *t)
 {
-	drop_temp(t);
+	target_drop(t);
 	fd_close_p(&t->fd);
 	t->fd = -1;
 	place_done(&t->place);

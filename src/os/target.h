@@ -38,9 +38,11 @@ struct target {
 	int fd;         /* in place: the file, open for writing */
 	int tmp;        /* the temporary file, or -1 */
 	int tmp_dir;    /* its folder (ours) */
+	int staging;    /* a folder where the new file gets the old one's name, and which takes the old folder's place as a
+	                 * whole (versions.h); borrowed; -1: none. Then nothing is renamed, and never written in place */
 	char tmp_name[TARGET_TEMP];
 };
-#define TARGET_NONE ((struct target){ .place = PLACE_NONE, .fd = -1, .tmp = -1, .tmp_dir = -1 })
+#define TARGET_NONE ((struct target){ .place = PLACE_NONE, .fd = -1, .tmp = -1, .tmp_dir = -1, .staging = -1 })
 
 /* Resolves the path and refuses what must not be written: devices, FIFOs, and another user's file in a folder where
  * others may write (it would keep its owner, who could then read a key). */
@@ -70,6 +72,9 @@ MUST_USE bool target_falls_back(struct target *t, int os);
 MUST_USE enum status target_rename(struct target *t, struct error *e);
 MUST_USE enum status target_overwrite(struct target *t, struct slice content, struct error *e);
 
+/* Gives the file as it stands its dress, where that was not done when it was written. What we have no right to stays. */
+void target_redress(struct target *t);
+
 /* The content as it stands; *ret_readable is false where we have no right to read it. */
 MUST_USE enum status target_read(const struct target *t, struct buf *ret, bool *ret_readable, struct error *e);
 
@@ -80,6 +85,10 @@ void target_sweep(int dir, const struct target_owner *o);
 /* The same for writers without a lock: only what was written before this time (of the file system's clock), so that
  * another's file that is about to be renamed stays. */
 void target_sweep_before(int dir, const struct target_owner *o, time_t before_s);
+
+/* The temporary file in `staging` stays; or any temporary file goes. */
+void target_keep(struct target *t);
+void target_drop(struct target *t);
 
 /* Removes the temporary file if it is still there. */
 void target_done(struct target *t);

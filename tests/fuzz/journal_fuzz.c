@@ -18,7 +18,7 @@ static void check(struct slice text)
 	for (size_t i = 0; i < a.n; i++) {
 		const struct journal_entry *x = &a.entry[i], *y = &b.entry[i];
 		if (!slice_eq(x->path, y->path) || !slice_eq(x->old, y->old) || !slice_eq(x->new, y->new) ||
-		    x->was != y->was || x->mode != y->mode)
+		    x->was != y->was || x->mode != y->mode || memcmp(&x->dress, &y->dress, sizeof x->dress) != 0)
 			abort();
 		if (journal_judge(x, true, true, x->new) != JOURNAL_IS_NEW)
 			abort();

@@ -9,7 +9,11 @@ static const struct journal sample = {
 	             .was = JOURNAL_KNOWN,
 	             .old = SLICE_LIT("old\n\0!"),
 	             .new = SLICE_LIT("new") },
-	           { .path = SLICE_LIT("/k"), .mode = 0600, .was = JOURNAL_ABSENT, .new = SLICE_LIT("") },
+	           { .path = SLICE_LIT("/k"),
+	             .mode = 0600,
+	             .was = JOURNAL_ABSENT,
+	             .new = SLICE_LIT(""),
+	             .dress = { .has_group = true, .group = 33, .has_mode = true, .mode = 0640 } },
 	           { .path = SLICE_LIT("/u"), .mode = 0, .was = JOURNAL_UNKNOWN, .new = SLICE_LIT("end 0\n") } },
 };
 
@@ -27,6 +31,47 @@ static void what_is_written_is_read(void **state)
 		assert_true(slice_eq(a->path, b->path) && slice_eq(a->old, b->old) && slice_eq(a->new, b->new));
 		assert_int_equal(a->mode, b->mode);
 		assert_int_equal(a->was, b->was);
+		assert_memory_equal(&a->dress, &b->dress, sizeof a->dress);
+	}
+}
+
+/* The words behind the path's length: none, or three of which one says something. */
+static void dresses(void **state)
+{
+	(void)state;
+	static const struct {
+		const char *words;
+		bool good;
+		struct target_dress d;
+	} rows[] = {
+		{ "", true, { 0 } },
+		{ " 0 - -", true, { .has_owner = true } },
+		{ " 4294967294 33 0777", true, { true, true, true, 4294967294u, 33, 0777 } },
+		{ " - - 0000", true, { .has_mode = true } },
+		{ " - - -", false, { 0 } },
+		{ " -", false, { 0 } },
+		{ " - 33", false, { 0 } },
+		{ " - 33 0640 1", false, { 0 } },
+		{ " 4294967295 - -", false, { 0 } },
+		{ " -1 - -", false, { 0 } },
+		{ " - - 4755", false, { 0 } },
+		{ " - - 640", false, { 0 } },
+		{ " root - -", false, { 0 } },
+	};
+	for (size_t i = 0; i < COUNT_OF(rows); i++) {
+		struct error e = ERROR_INIT;
+		struct journal j;
+		AUTO(buf_done) struct buf text = BUF_INIT(1024);
+		buf_addf(&text, "perennial-journal 1\nfiles 1\nfile 0600 - 1 2%s\n/k\n\nx\n", rows[i].words);
+		uint64_t sum = UINT64_C(0xcbf29ce484222325);
+		for (size_t k = 0; k < text.n; k++)
+			sum = (sum ^ text.p[k]) * UINT64_C(0x100000001b3);
+		buf_addf(&text, "end %016llx\n", (unsigned long long)sum);
+		enum status st = journal_parse(buf_slice(&text), &j, &e);
+		if ((st == ST_OK) != rows[i].good)
+			fail_msg("'%s': %d", rows[i].words, st);
+		if (!st)
+			assert_memory_equal(&j.entry[0].dress, &rows[i].d, sizeof rows[i].d);
 	}
 }
 
@@ -125,6 +170,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(what_is_written_is_read),
+		cmocka_unit_test(dresses),
 		cmocka_unit_test(every_damage_is_seen),
 		cmocka_unit_test(impossible_values_are_refused),
 		cmocka_unit_test(a_file_stands_as_old_new_or_other),
