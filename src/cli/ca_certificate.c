@@ -1,6 +1,8 @@
 #include "cli/ca_offline.h"
+#include "cli/pair_dir.h"
 #include "crypto/auto.h"
 #include "jose/ott.h"
+#include "os/versions.h"
 #include "x509/name.h"
 
 struct ca_certificate_args {
@@ -8,7 +10,7 @@ struct ca_certificate_args {
 	struct token_flags token;
 	struct key_flags key;
 	struct text_list sans;
-	const char *ott, *not_before, *not_after;
+	const char *ott, *not_before, *not_after, *pair_dir;
 	bool force;
 };
 
@@ -88,11 +90,23 @@ static enum status obtain(struct invocation *inv, const struct ca_certificate_ar
 	                                                                                  : filetx_commit(tx, e);
 }
 
+/* The directory is made where there is none. */
+static enum status find_in_pair_dir(struct pair_dir *p, const char **crt, const char **key, struct error *e)
+{
+	const struct target_dress plain = { 0 };
+	if (!opt_is_set(p->dir))
+		return ST_OK;
+	if (versions_make(p->dir, &plain, e) || pair_dir_name(p, crt, e) || pair_dir_name(p, key, e) ||
+	    pair_dir_check(p, *crt, e))
+		return e->status;
+	return pair_dir_check(p, *key, e);
+}
+
 static enum status run(struct invocation *inv, struct error *e)
 {
 	const struct ca_certificate_args *o = INV_ARGS(inv, ca_certificate_args);
 	const char *subject = inv_pos(inv, 0), *crt = inv_pos(inv, 1), *key = inv_pos(inv, 2);
-	struct filetx_file files[] = { [CRT] = { .path = crt, .mode = 0600 }, [KEY] = { .path = key, .mode = 0600 } };
+	AUTO(pair_dir_done) struct pair_dir pair_dir = { .dir = o->pair_dir };
 	AUTO(filetx_close_p) struct filetx *tx = NULL;
 
 	inv_crypto(inv);
@@ -106,6 +120,11 @@ static enum status run(struct invocation *inv, struct error *e)
 		return error_set(e, ST_INVALID,
 		                 "positional arguments <crt-file> and <key-file> cannot be equal in '%s %s'",
 		                 inv->set->program, inv->command->path);
+	if (find_in_pair_dir(&pair_dir, &crt, &key, e))
+		return e->status;
+	const struct filetx_file files[] = {
+		[CRT] = { .path = crt, .mode = 0600 }, [KEY] = { .path = key, .mode = 0600 }
+	};
 	if (ask_and_open_files(inv, files, COUNT_OF(files), o->force, &tx, e) || obtain(inv, o, tx, subject, e))
 		return e->status;
 	term_tick("Certificate", "%s", crt);
@@ -124,6 +143,8 @@ static const struct opt opts[] = {
 	        .help = "When the certificate becomes valid"),
 	OPT_STR(struct ca_certificate_args, not_after, .name = "not-after", .arg = "<time|duration>",
 	        .help = "When it ends; the provisioner's limits apply"),
+	OPT_STR(struct ca_certificate_args, pair_dir, .name = "pair-dir", .arg = "<directory>", .flags = OPT_DIR,
+	        .help = PAIR_DIR_HELP ". It is made where there is none"),
 	KEY_OPTS(struct ca_certificate_args),
 	OFFLINE_OPTS(struct ca_certificate_args),
 	CA_URL_OPT(struct ca_certificate_args),
@@ -151,11 +172,14 @@ const struct command cmd_ca_certificate = {
 	.opts = opts,
 	.args_size = sizeof(struct ca_certificate_args),
 	.needs_defaults = true,
-	.examples = (const struct example[]){ { "With a token",
-	                                        "step ca certificate foo.local foo.crt foo.key --token $TOKEN" },
-	                                      { "With the provisioner's password, for five minutes",
-	                                        "step ca certificate foo.local foo.crt foo.key "
-	                                        "--provisioner-password-file password.txt --not-after 5m" },
-	                                      { 0 } },
+	.examples =
+		(const struct example[]){
+			{ "With a token", "step ca certificate foo.local foo.crt foo.key --token $TOKEN" },
+			{ "With the provisioner's password, for five minutes",
+	                  "step ca certificate foo.local foo.crt foo.key "
+	                  "--provisioner-password-file password.txt --not-after 5m" },
+			{ "Into a directory whose files change together",
+	                  "step ca certificate foo.local foo.crt foo.key --pair-dir /etc/foo/tls" },
+			{ 0 } },
 	.run = run,
 };

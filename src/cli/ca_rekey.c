@@ -105,6 +105,8 @@ const struct command cmd_ca_rekey = {
 	.examples = (const struct example[]){ { "A new key now", "step ca rekey --force foo.crt foo.key" },
 	                                      { "A new key each day",
 	                                        "step ca rekey --daemon --rekey-period 24h foo.crt foo.key" },
+	                                      { "Certificate and key that change in the same instant",
+	                                        "step ca rekey --daemon --pair-dir /etc/foo/tls foo.crt foo.key" },
 	                                      { 0 } },
 	.run = run,
 };

@@ -7,6 +7,7 @@
 #include "crypto/keys.h"
 #include "jose/auto.h"
 #include "jose/jsonio.h"
+#include "os/versions.h"
 #include "renewal/due.h"
 
 #include <grp.h>
@@ -80,6 +81,8 @@ static enum status check_others(const struct renewal_flags *f, struct error *e)
 		return usage_requires("p12-out", "p12-password-file", e);
 	if (f->daemon && f->offline)
 		return usage_incompatible("daemon", "offline", e);
+	if (f->keep_versions.set && (f->keep_versions.v < 1 || f->keep_versions.v > VERSIONS_KEEP_MAX))
+		return bad_number("keep-versions", f->keep_versions.v, e);
 	if (f->daemon && f->check)
 		return usage_incompatible("daemon", "check", e);
 	if (f->daemon && f->json)
@@ -475,6 +478,22 @@ static enum status check_flags(struct renewal *r, struct deploy *d, struct ca *u
 	return make_dress(f, &r->conf, e);
 }
 
+/* All that is read and written, in the current version. */
+static enum status find_in_pair_dir(struct renewal *r, struct pair_dir *p, struct error *e)
+{
+	struct pair_conf *c = &r->conf;
+	const char **const names[] = {
+		&c->crt,         &c->key,         &c->out_crt,       &c->out_key, &c->outputs.bundle,
+		&c->outputs.p12, &c->outputs.der, &c->outputs.chain,
+	};
+	_Static_assert(COUNT_OF(names) == PAIR_DIR_NAMES, "");
+	p->dir = r->flags->pair_dir;
+	for (size_t i = 0; i < COUNT_OF(names); i++)
+		if (pair_dir_name(p, names[i], e))
+			return e->status;
+	return pair_dir_check(p, c->crt, e);
+}
+
 static void deploy_close(struct deploy *d)
 {
 	deploy_done(d);
@@ -500,6 +519,7 @@ enum status renewal_run(struct renewal *r, struct error *e)
 	AUTO(deploy_close) struct deploy deploy = { 0 };
 	AUTO(buf_done) struct buf state = BUF_INIT(1 << 14);
 	AUTO(buf_done) struct buf label = BUF_INIT(8192);
+	AUTO(pair_dir_done) struct pair_dir pair_dir = { 0 };
 	AUTO(password_done) struct kept_password password = { .typed = BUF_SECRET(PASSWORD_MAX) };
 	const struct voice plain = { plain_line, r->inv };
 	struct password_source source = { get_password, &password };
@@ -511,12 +531,15 @@ enum status renewal_run(struct renewal *r, struct error *e)
 		return error_nomem(e);
 	if (check_flags(r, &deploy, &url, e))
 		return renewal_misused(r->inv, f, e);
+	c->outputs = (struct pair_outputs){ given(f->bundle_out), given(f->p12_out), given(f->p12_password_file),
+		                            given(f->der_out), given(f->chain_out) };
+	if (find_in_pair_dir(r, &pair_dir, e))
+		return e->status;
+	c->keep_versions = f->keep_versions.set ? (size_t)f->keep_versions.v : 0;
 	buf_addf(&label, "Please enter the password to decrypt %s", c->key);
 	password.asking =
 		(struct ask_password){ .file = f->password_file, .flag = "--password-file", .label = buf_cstr(&label) };
 	inv_state_dir(r->inv, &state);
-	c->outputs = (struct pair_outputs){ given(f->bundle_out), given(f->p12_out), given(f->p12_password_file),
-		                            given(f->der_out), given(f->chain_out) };
 	c->rule = (struct plan_rule){ f->expires_in.ns, f->period.ns };
 	c->remember_failures = f->expires_in.ns > 0;
 	c->password = &source;

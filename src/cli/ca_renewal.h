@@ -3,6 +3,7 @@
 #pragma once
 #include "agent/pair.h"
 #include "cli/ca_common.h"
+#include "cli/pair_dir.h"
 #include "crypto/auto.h"
 
 struct pair {
@@ -26,7 +27,8 @@ struct renewal_flags {
 	struct opt_int pid, signal;
 	const char *pid_file;
 	const char *bundle_out, *p12_out, *p12_password_file, *der_out, *chain_out;
-	const char *owner, *group, *mode, *cert_mode, *ca_config;
+	const char *owner, *group, *mode, *cert_mode, *ca_config, *pair_dir;
+	struct opt_int keep_versions;
 };
 
 #define RENEWAL_OPTS(type, noun, period_name)                                                                          \
@@ -77,6 +79,10 @@ struct renewal_flags {
 	                .help = "Write key and chain into this PKCS#12 file, too"),                                    \
 		OPT_STR(type, r.p12_password_file, .name = "p12-password-file", .arg = "<file>", .flags = OPT_FILE,    \
 	                .help = "File with the password for `--p12-out`"),                                             \
+		OPT_STR(type, r.pair_dir, .name = "pair-dir", .arg = "<directory>", .flags = OPT_DIR,                  \
+	                .help = PAIR_DIR_HELP),                                                                        \
+		OPT_INT(type, r.keep_versions, .name = "keep-versions", .arg = "<number>",                             \
+	                .help = "With `--pair-dir`: how many older versions stay; default 3"),                         \
 		OPT_STR(type, r.owner, .name = "owner", .arg = "<user>",                                               \
 	                .help = "Give the files that are written to this user; default: they keep theirs"),            \
 		OPT_STR(type, r.group, .name = "group", .arg = "<group>",                                              \

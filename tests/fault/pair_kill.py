@@ -2,14 +2,16 @@
 """Kills step at each call that changes a file or speaks to the CA, and looks at what is left: certificate and key
 belong together or their journal is open (and needs-renewal says so), the certificate is one the CA knows, the old pair
 stands where the new one was not committed, nobody else can read a key; and the next run completes it all and leaves
-nothing behind. In folders where files are renamed, and in those where they have to be written in place.
+nothing behind. In folders where files are renamed, in those where they have to be written in place, and in directories of
+versions; commands and the daemon.
 
 usage: pair_kill.py KILLPOINT"""
 import os, sys
 import lab
 from lab import Skip, need, run
-from scenes import (Bootstrap, Certificate, Create, FirstBootstrap, FirstCertificate, FirstCreate, Init, Mounted, NoRight,
-                    Rekey, RekeyOutputs, Renaming, Renew, RenewServed, Trial, World, play, unshare)
+from scenes import (Bootstrap, Certificate, Create, Daemon, DaemonRekey, Dressed, FirstBootstrap, FirstCertificate,
+                    FirstCreate, FirstVersion, Init, Mounted, NoRight, Rekey, RekeyOutputs, RekeyVersion, Renaming, Renew,
+                    RenewServed, RenewVersion, Trial, Versioned, World, play, unshare)
 
 KILLPOINT = os.path.abspath(sys.argv[1])
 POINTS = 6        # of each scene, in a sample
@@ -83,6 +85,9 @@ SCENES = [
     (RekeyOutputs, Renaming), (RekeyOutputs, NoRight), (RekeyOutputs, Mounted),
     (Renew, Renaming), (Renew, NoRight), (Renew, Mounted),
     (RenewServed, Renaming), (RenewServed, NoRight), (RenewServed, Mounted),
+    (Dressed, Renaming), (Dressed, NoRight), (Dressed, Mounted),
+    (Daemon, Renaming), (Daemon, NoRight), (DaemonRekey, Renaming), (DaemonRekey, Mounted),
+    (RenewVersion, Versioned), (RekeyVersion, Versioned), (FirstVersion, Versioned),
     (FirstCertificate, Renaming), (Certificate, Renaming), (Certificate, NoRight), (Certificate, Mounted),
     (FirstCreate, Renaming), (Create, Renaming), (Create, NoRight), (Create, Mounted),
     (FirstBootstrap, Renaming), (Bootstrap, Renaming), (Bootstrap, NoRight), (Bootstrap, Mounted),

@@ -29,7 +29,11 @@ class World:
                            "root-ca", "--no-password", "--insecure", env=self.ca.env)
         need(status == 0, said)
         crt, key = read(d + "/foo.crt"), read(d + "/foo.key")
-        self.old = {"d/foo.pem": key + crt, "d/chain.pem": b"old\n", "d/foo.der": b"old\n",
+        self.p12_password = self.folder + "/p12.txt"
+        with open(self.p12_password, "w") as f:
+            f.write(lab.PASSWORD)
+        os.chmod(self.p12_password, 0o644)
+        self.old = {"d/foo.pem": key + crt, "d/chain.pem": b"old\n", "d/foo.der": b"old\n", "d/foo.p12": b"old\n",
                     CRT: crt, KEY: key, "step/certs/root_ca.crt": read(d + "/root.crt"),
                     "step/config/defaults.json": OLD_DEFAULTS}
 
@@ -62,6 +66,18 @@ class Renaming:
 
     def close(self):
         shutil.rmtree(self.world.top, True)
+
+
+class Versioned(Renaming):
+    """In a directory of versions."""
+    name = "versions"
+
+    def put(self, name, raw):
+        link = os.path.join(self.world.top, "d/current")
+        if name.startswith("d/current/") and not os.path.lexists(link):
+            os.makedirs(os.path.join(self.world.top, "d/versions/000041"), 0o700)
+            os.symlink("versions/000041", link)
+        super().put(name, raw)
 
 
 class NoRight(Renaming):
@@ -121,6 +137,8 @@ class Mounted(Renaming):
 
 class Scene:
     """A command that writes certificate and key by the CA."""
+    crt, key = CRT, KEY
+    nobody = 0o077       # bits that no file with a key in it has
     files = (CRT, KEY)
     client = True        # it needs to know the CA
     folders = ("d", "step")
@@ -133,7 +151,7 @@ class Scene:
         self.world, self.ca = world, world.ca
 
     def before(self):
-        files = {n: self.world.old[n] for n in self.files} if self.had else {}
+        files = {n: self.world.old[n.replace("current/", "")] for n in self.files} if self.had else {}
         if self.client:
             files["step/certs/root_ca.crt"] = read(self.ca.root)
             files["step/config/defaults.json"] = json.dumps({"ca-url": self.ca.url, "root": self.top(
@@ -145,14 +163,17 @@ class Scene:
 
     def again(self, journal, anything):
         """The next run."""
-        return ["ca", "renew", "--force", self.top(CRT), self.top(KEY)] if journal or anything else self.argv()
+        return ["ca", "renew", "--force", self.top(self.crt), self.top(self.key)] if journal or anything else self.argv()
 
     def fits(self):
-        return lab.pair_fits(self.top(CRT), self.top(KEY))
+        return lab.pair_fits(self.top(self.crt), self.top(self.key))
 
     def owes(self):
         """Something has to follow the last renewal."""
         return False
+
+    def check_whole(self, mode):
+        """What else is true of new files."""
 
     def check_again(self, status, said, journal):
         self.check_told(said, journal)
@@ -177,7 +198,7 @@ class Certificate(Scene):
     name = "ca certificate --force"
 
     def argv(self):
-        return ["ca", "certificate", "foo.local", self.top(CRT), self.top(KEY), "--force", "--token",
+        return ["ca", "certificate", "foo.local", self.top(self.crt), self.top(self.key), "--force", "--token",
                 self.ca.token("foo.local")]
 
 
@@ -192,24 +213,24 @@ class Rekey(Scene):
     name = "ca rekey --force"
 
     def argv(self):
-        return ["ca", "rekey", "--force", self.top(CRT), self.top(KEY)]
+        return ["ca", "rekey", "--force", self.top(self.crt), self.top(self.key)]
 
 
 class Renew(Scene):
     name, changes = "ca renew --force", (CRT,)
 
     def argv(self):
-        return ["ca", "renew", "--force", self.top(CRT), self.top(KEY)]
+        return ["ca", "renew", "--force", self.top(self.crt), self.top(self.key)]
 
 
 class RekeyOutputs(Rekey):
     """With what other programs want of the pair, as part of the same transaction."""
     name = "ca rekey --force, with outputs"
-    files = changes = (CRT, KEY, "d/foo.pem", "d/foo.der", "d/chain.pem")
+    files = changes = (CRT, KEY, "d/foo.pem", "d/foo.der", "d/chain.pem", "d/foo.p12")
 
     def outputs(self):
         return ["--bundle-out", self.top("d/foo.pem"), "--der-out", self.top("d/foo.der"), "--chain-out",
-                self.top("d/chain.pem")]
+                self.top("d/chain.pem"), "--p12-out", self.top("d/foo.p12"), "--p12-password-file", self.world.p12_password]
 
     def argv(self):
         return super().argv() + self.outputs()
@@ -222,7 +243,29 @@ class RekeyOutputs(Rekey):
         der = lab.base64.b64encode(read(self.top("d/foo.der")) or b"")
         leaf = b"".join((crt or b"").split(b"-----")[2].split())
         return super().fits() and Key(bundle).fits(Cert(crt)) and Cert(bundle).serial == Cert(crt).serial and \
-            der == leaf and crt.endswith(chain) and Cert(chain).x is not None
+            der == leaf and crt.endswith(chain) and Cert(chain).x is not None and self.p12_fits(crt)
+
+    def p12_fits(self, crt):
+        r = subprocess.run(["openssl", "pkcs12", "-in", self.top("d/foo.p12"), "-nodes", "-passin",
+                            "file:" + self.world.p12_password], stdin=subprocess.DEVNULL, capture_output=True)
+        return r.returncode == 0 and Key(r.stdout).fits(Cert(crt)) and Cert(r.stdout).serial == Cert(crt).serial
+
+
+class Dressed(Rekey):
+    """Owner, group and mode are asked for: they are part of what is completed."""
+    name, nobody = "ca rekey --force, with modes", 0o037
+
+    def argv(self):
+        return [*super().argv(), "--mode", "0640", "--cert-mode", "0644"]
+
+    def again(self, journal, anything):
+        argv = super().again(journal, anything)
+        return argv if journal else [*argv, "--mode", "0640", "--cert-mode", "0644"]
+
+    def check_whole(self, mode):
+        modes = [stat.S_IMODE(os.stat(self.top(n)).st_mode) for n in (self.crt, self.key)]
+        kept = read(self.top(self.key)) == self.world.old[KEY] # by the next run, which only renews
+        need(modes == [0o644, 0o600 if kept else 0o640], f"modes are {modes[0]:o} and {modes[1]:o}")
 
 
 class RenewServed(Renew):
@@ -234,24 +277,99 @@ class RenewServed(Renew):
         return dict(super().before(), **{self.served: self.world.old[CRT]})
 
     def argv(self):
-        return [*super().argv(), "--exec", f"cp {self.top(CRT)} {self.top(self.served)}"]
+        return [*super().argv(), "--exec", f"cp {self.top(self.crt)} {self.top(self.served)}"]
 
     def again(self, journal, anything):
         return self.argv()
 
     def owes(self):
-        return read(self.top(CRT)) != read(self.top(self.served))
+        return read(self.top(self.crt)) != read(self.top(self.served))
 
     def check_again(self, status, said, journal):
         super().check_again(status, said, journal)
         need(not self.owes(), "the new certificate is not served after the next run")
 
 
+DAEMON_ENDS = "if grep -qzx -e --daemon /proc/$PPID/cmdline; then kill -TERM $PPID; fi"
+
+
+class Daemon(RenewServed):
+    """The daemon, through a renewal; the command that follows it ends it."""
+    name, verb = "ca renew --daemon --exec", "renew"
+
+    def hook(self):
+        return ["--exec", f"sh -c 'cp {self.top(self.crt)} {self.top(self.served)} && {DAEMON_ENDS}'"]
+
+    def argv(self):
+        return ["ca", self.verb, "--daemon", "--expires-in", "24h", self.top(self.crt), self.top(self.key), *self.hook()]
+
+    def again(self, journal, anything):
+        return ["ca", self.verb, "--force", "--owed-first", self.top(self.crt), self.top(self.key), *self.hook()]
+
+
+class DaemonRekey(Daemon):
+    name, verb, changes = "ca rekey --daemon --exec", "rekey", (CRT, KEY)
+
+    def again(self, journal, anything):
+        return ["ca", "renew", *super().again(journal, anything)[2:]]
+
+
+class InVersions:
+    """All files change at once: whenever it is killed, what the link leads to belongs together."""
+    crt, key = "d/current/foo.crt", "d/current/foo.key"
+
+    def owes(self):
+        if os.path.exists(self.top(self.crt)):
+            need(Scene.fits(self), "a mixed pair in the current version")
+        return super().owes()
+
+    def check_whole(self, mode):
+        super().check_whole(mode)
+        versions = os.listdir(self.top("d/versions"))
+        need(len(versions) <= 5, f"too many versions: {versions}")
+
+    def check_told(self, said, journal):
+        need(not journal and "interrupted" not in said, f"there is no journal here: {said}")
+
+
+class RenewVersion(InVersions, RenewServed):
+    name = "ca renew --force --exec, versions"
+    files, changes = (InVersions.crt, InVersions.key), (InVersions.crt,)
+
+    def before(self):
+        files = Renew.before(self)
+        return dict(files, **{self.served: files[self.crt]})
+
+
+class RekeyVersion(InVersions, Rekey):
+    name = "ca rekey --force --pair-dir"
+    files = changes = (InVersions.crt, InVersions.key, "d/current/foo.pem")
+
+    def argv(self):
+        return ["ca", "rekey", "--force", "--pair-dir", self.top("d"), "foo.crt", "foo.key", "--bundle-out", "foo.pem"]
+
+    def again(self, journal, anything):
+        return [*super().again(journal, anything), "--bundle-out", self.top("d/current/foo.pem")]
+
+    def fits(self):
+        bundle, crt = read(self.top("d/current/foo.pem")), read(self.top(self.crt))
+        return super().fits() and Key(bundle).fits(Cert(crt)) and Cert(bundle).serial == Cert(crt).serial
+
+
+class FirstVersion(InVersions, FirstCertificate):
+    name = "ca certificate --pair-dir"
+    files = changes = (InVersions.crt, InVersions.key)
+
+    def argv(self):
+        return ["ca", "certificate", "foo.local", "foo.crt", "foo.key", "--pair-dir", self.top("d/"), "--token",
+                self.ca.token("foo.local")]
+
+
 class Create(Scene):
     name, known, client = "certificate create --force", False, False
 
     def argv(self):
-        return ["certificate", "create", "foo.local", self.top(CRT), self.top(KEY), "--profile", "self-signed", "--subtle",
+        return ["certificate", "create", "foo.local", self.top(self.crt), self.top(self.key), "--profile", "self-signed", "--subtle",
                 "--no-password", "--insecure", "--force"]
 
     def again(self, journal, anything):
@@ -341,9 +459,9 @@ class Trial:
         return [p for p in self.hidden() if p.endswith(".journal")]
 
     def hidden(self):
-        """What should be gone. A record of what is owed stays with the certificate (.NAME.state), and what a kill left
-        of one for an hour."""
-        return [os.path.join(f, n) for f, _, names in os.walk(self.top) for n in names
+        """What should be gone, folders too. A record of what is owed stays with the certificate (.NAME.state), and what a
+        kill left of one for an hour."""
+        return [os.path.join(f, n) for f, folders, names in os.walk(self.top) for n in names + folders
                 if n.startswith(".") and not n.endswith(".state") and not (".state." in n and n.endswith(".tmp"))]
 
     def check_secrets(self):
@@ -352,16 +470,16 @@ class Trial:
                 path = os.path.join(folder, name)
                 mode = os.stat(path).st_mode
                 if b"PRIVATE KEY" in (read(path) or b""):
-                    need(stat.S_IMODE(mode) & 0o077 == 0, f"others may read {path}: {mode:o}")
+                    need(stat.S_IMODE(mode) & self.scene.nobody == 0, f"others may read {path}: {mode:o}")
 
     def check_due(self, due):
         if self.scene.pair:
-            status, said = self.plain("certificate", "needs-renewal", self.scene.top(CRT))
+            status, said = self.plain("certificate", "needs-renewal", self.scene.top(self.scene.crt))
             need(status == (0 if due else 1), f"needs-renewal said {status}: {said}")
 
     def check_known(self):
         """A certificate file may be half written while a journal is open."""
-        raw = read(self.scene.top(CRT)) if self.scene.known else None
+        raw = read(self.scene.top(self.scene.crt)) if self.scene.known else None
         cert = Cert(raw) if raw else None
         if cert and cert.x:
             need(self.scene.ca.knows(cert.serial), f"the CA does not know {cert.serial}")
@@ -376,6 +494,8 @@ class Trial:
         else:
             changed = {n for n in now if now[n] != self.old[n]}
             need(changed in (set(), set(self.scene.changes)), f"without a journal, {sorted(changed)} changed")
+            if changed:
+                self.scene.check_whole(self.mode)
             need(not changed or self.scene.fits(), "without a journal, the new files do not fit")
             if any(now.values()) and (self.scene.owes() or not self.scene.follows):
                 self.check_due(self.scene.owes())
@@ -388,15 +508,18 @@ class Trial:
         self.check_known()
         self.check_due(False)
         # A refused run need not sweep; of a killed one it may leave the lock and claimed room without content.
-        left = [p for p in self.hidden() if not self.refused or read(p).strip(b"\0") and not p.endswith(".lock")]
+        left = [p for p in self.hidden() if not self.refused or os.path.isdir(p) or
+                read(p).strip(b"\0") and not p.endswith(".lock")]
         need(not left, f"left behind: {left}")
+        self.scene.check_whole(self.mode)
         now = self.contents()
         for name in self.scene.files:
             kept = self.old[name] is not None and now[name] == self.old[name]
             if journal and name in self.scene.changes:
                 need(not kept, f"{name}: the journal held a new one, and it is lost")
-        if KEY in before and isinstance(self.scene, (Certificate, Rekey, Renew)) and not journal and before[KEY]:
-            need(now[KEY] == before[KEY], "the key changed without need")
+        key = self.scene.key
+        if key in before and isinstance(self.scene, (Certificate, Rekey, Renew)) and not journal and before[key]:
+            need(now[key] == before[key], "the key changed without need")
 
     def again(self, journal):
         before = self.contents()

@@ -7,8 +7,8 @@ usage: step_disk.py SHIM"""
 import errno, os, sys
 import lab
 from lab import Disk, need
-from scenes import (Bootstrap, Certificate, Create, FirstCertificate, Init, Mounted, NoRight, Rekey, Renaming, Renew, Trial,
-                    World, play, unshare)
+from scenes import (Bootstrap, Certificate, Create, FirstCertificate, FirstVersion, Init, Mounted, NoRight, Rekey,
+                    RekeyVersion, Renaming, Renew, RenewServed, RenewVersion, Trial, Versioned, World, play, unshare)
 
 POINTS = 4 # of each fault in each scene, in a sample
 MOST = 200
@@ -68,7 +68,8 @@ class Failing(Trial):
 
 SCENES = [
     (Rekey, Renaming), (Rekey, NoRight), (Rekey, Mounted), (Renew, Renaming), (Renew, NoRight), (FirstCertificate, Renaming),
-    (Certificate, NoRight), (Create, Renaming), (Bootstrap, Renaming), (Init, Renaming),
+    (RenewServed, Renaming), (RenewServed, NoRight), (RekeyVersion, Versioned), (RenewVersion, Versioned),
+    (FirstVersion, Versioned), (Certificate, NoRight), (Create, Renaming), (Bootstrap, Renaming), (Init, Renaming),
 ]
 
 
