@@ -71,17 +71,19 @@ static const struct made {
 	char key;
 	enum change_kind kind;
 	int64_t life; /* 0: 3 */
+	char parent_key;
 } made[] = {
 	{ "10", NULL, "web.example", "web.example\nwww.example", "acme", -1, 'A' },
-	{ "11", "10", "web.example", "web.example\nwww.example", "acme", 0, 'A', CHANGE_RENEW },
-	{ "20", NULL, "db.example", "db.example", "jwk", -2, 'B' },                  /* due this very second */
-	{ "30", NULL, "old.example", "old.example", "jwk", -5, 'C' },                /* expired */
-	{ "40", NULL, "gone.example", "10.0.0.1", "jwk", 0, 'D' },                   /* revoked */
-	{ "50", NULL, "shut.example", "shut.example", "jwk", 0, 'E' },               /* line closed */
-	{ "51", "50", "shut.example", "shut.example", "jwk", 0, 'F', CHANGE_REKEY }, /* and so this */
-	{ "60", NULL, "", "", "", 0, 'G' },                                          /* no name at all */
-	{ "71", "70", "import.example", "", "x5c", -2, 'H', CHANGE_RENEW },          /* from elsewhere; not quite due */
-	{ "80", NULL, "web.example", "", "jwk", 0, 'A' },                            /* the key of line 10 */
+	{ "11", "10", "web.example", "web.example\nwww.example", "acme", 0, 'A', CHANGE_RENEW, .parent_key = 'A' },
+	{ "20", NULL, "db.example", "db.example", "jwk", -2, 'B' },    /* due this very second */
+	{ "30", NULL, "old.example", "old.example", "jwk", -5, 'C' },  /* expired */
+	{ "40", NULL, "gone.example", "10.0.0.1", "jwk", 0, 'D' },     /* revoked */
+	{ "50", NULL, "shut.example", "shut.example", "jwk", 0, 'E' }, /* line closed */
+	{ "51", "50", "shut.example", "shut.example", "jwk", 0, 'F', CHANGE_REKEY,
+	  .parent_key = 'E' },                                              /* and so this */
+	{ "60", NULL, "", "", "", 0, 'G' },                                 /* no name at all */
+	{ "71", "70", "import.example", "", "x5c", -2, 'H', CHANGE_RENEW }, /* from elsewhere; not quite due */
+	{ "80", NULL, "web.example", "", "jwk", 0, 'A' },                   /* the key of line 10 */
 	{ "90", NULL, "long.example", "", "jwk", -2, 'I', CHANGE_ISSUE, 4 },
 };
 
@@ -101,6 +103,7 @@ static struct change *change_of(const struct made *m)
 	put(&c->cert.sans, m->sans);
 	put(&c->cert.provisioner_name, m->provisioner);
 	memset(c->cert.key_fingerprint, m->key, KEY_FINGERPRINT);
+	memset(c->parent_key, m->parent_key, KEY_FINGERPRINT);
 	c->cert.not_before.s = NOW_S + m->at * HOUR;
 	c->cert.not_after.s = NOW_S + (m->at + (m->life ? m->life : 3)) * HOUR;
 	return c;
