@@ -15,6 +15,8 @@
 	"SELECT id, not_after, serial, parent, subject, sans, provisioner_name, key_fp, not_before, generation,"       \
 	" created, line FROM certs"
 
+#define LEFT_UNDER(seconds) " count(*) FILTER (WHERE open AND ends > ?3 AND ends <= ?3 + " seconds "),"
+
 const struct sql_text sql_texts[SQL_COUNT] = {
 	[SQL_BEGIN] = { "BEGIN IMMEDIATE" },
 	[SQL_COMMIT] = { "COMMIT" },
@@ -124,6 +126,16 @@ const struct sql_text sql_texts[SQL_COUNT] = {
 	[SQL_PRUNE_LINE] = { "DELETE FROM lines WHERE id = ?1 AND NOT EXISTS (SELECT 1 FROM certs WHERE line = ?1)" },
 	[SQL_STATS] = { "SELECT (SELECT count(*) FROM certs), (SELECT count(*) FROM revocations),"
 	                " (SELECT count(*) FROM tokens)" },
+
+	/* The next ?2 lines behind ?1 at ?3: how many, the last one, and what enum store_left says. */
+	[SQL_CENSUS] = { "SELECT count(*), max(id),"
+	                 " count(*) FILTER (WHERE open AND ends <= ?3 AND ends > ?3 - 86400)," LEFT_UNDER("3600")
+	                 LEFT_UNDER("21600") LEFT_UNDER("86400") LEFT_UNDER("259200") LEFT_UNDER("604800")
+	                 LEFT_UNDER("2592000") LEFT_UNDER("7776000")
+	                 " count(*) FILTER (WHERE open AND ends > ?3)"
+	                 " FROM (SELECT l.id, l.closed_at IS NULL AS open,"
+	                 " (SELECT max(c.not_after) FROM certs c WHERE c.line = l.id) AS ends"
+	                 " FROM lines l WHERE l.id > ?1 ORDER BY l.id LIMIT ?2) newest" },
 
 	/* Pages: ?1 an end, ?2 a row or the last end, ?3 how many, ?4 the line. The columns stand in inventory.c. */
 	[SQL_INVENTORY_SAME] = { INVENTORY_COLUMNS " WHERE not_after = ?1 AND id > ?2 ORDER BY id LIMIT ?3" },

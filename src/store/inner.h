@@ -2,6 +2,7 @@
 #pragma once
 #include "store/db.h"
 #include "store/folder.h"
+#include "store/gauges.h"
 #include "store/prune.h"
 #include "store/reserve.h"
 #include "store/store.h"
@@ -74,6 +75,7 @@ struct store {
 	bool closing;
 	enum store_room room_now; /* changed by the writer alone, which reads it without the lock */
 	struct store_stats counters; /* commits, changes, largest_batch, pruned */
+	int64_t failed, batches[STORE_BATCH_BOUNDS];
 
 	/* The writer's own */
 	pthread_t thread;

@@ -97,13 +97,18 @@ static void batch_answer(struct batch *b)
 	b->n = 0;
 }
 
-static void batch_count(struct store *s, size_t taken)
+static void batch_count(struct store *s, int64_t n, bool committed)
 {
+	int bound = 0;
+	while (bound < STORE_BATCH_BOUNDS - 1 && n > 1 << bound)
+		bound++;
 	pthread_mutex_lock(&s->lock);
-	s->counters.commits++;
-	s->counters.changes += (int64_t)taken;
-	if ((int64_t)taken > s->counters.largest_batch)
-		s->counters.largest_batch = (int64_t)taken;
+	s->failed += !committed;
+	s->counters.commits += committed;
+	s->counters.changes += committed ? n : 0;
+	s->batches[bound] += committed;
+	if (committed && n > s->counters.largest_batch)
+		s->counters.largest_batch = n;
 	pthread_mutex_unlock(&s->lock);
 }
 
@@ -126,8 +131,8 @@ static void batch_run(struct store *s, struct batch *b)
 	pthread_mutex_unlock(&s->db_lock);
 	if (taken && st)
 		batch_fail(b, &e);
-	else if (taken)
-		batch_count(s, taken);
+	if (taken)
+		batch_count(s, (int64_t)taken, st == ST_OK);
 	batch_answer(b);
 }
 
