@@ -1,5 +1,6 @@
 /* The ways into the server: which address has which resources, and what bounds its clients. HTTPS has the threads; each
  * other way is a listener of its own with one thread, so that a crowd there takes nothing from those who renew. */
+#include "server/census.h"
 #include "server/state.h"
 
 /* Tools of the operator, a handful of them, with small requests. */
@@ -57,6 +58,8 @@ static enum status open_side(struct front *f, const struct side *side, struct er
 
 enum status front_open_sides(struct server *s, struct error *e)
 {
+	if (metrics_address(s->now_->conf) && census_start(s->store, s->conf.clock, &s->census, e))
+		return error_wrap(e, "metricsAddress");
 	for (size_t i = FRONT_CA + 1; i < FRONT_ADMIN; i++)
 		if (open_side(&s->fronts[i], &sides[i], e))
 			return e->status;
@@ -73,7 +76,7 @@ void front_announce(const struct server *s)
 
 void front_close(struct server *s)
 {
-	for (size_t i = 0; i < FRONT_COUNT; i++) {
+	for (size_t i = FRONT_COUNT; i-- > 0;) {
 		listener_stop(s->fronts[i].listener);
 		s->fronts[i].listener = NULL;
 	}

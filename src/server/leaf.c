@@ -85,13 +85,13 @@ enum status leaf_renew(struct server *s, struct snapshot *snap, struct error *e)
 
 	pthread_mutex_lock(&s->lock);
 	SSL_CTX *old = s->tls_;
+	struct cert *old_leaf = s->leaf;
 	s->tls_ = tls;
+	s->leaf = cert_ref(leaf);
 	pthread_mutex_unlock(&s->lock);
 	SSL_CTX_free(old);
-
+	cert_unref(old_leaf);
 	s->leaf_due = leaf_next(cert_facts(leaf), now, true, chance(s));
-	cert_unref(s->leaf);
-	s->leaf = TAKE(leaf);
 	return ST_OK;
 }
 

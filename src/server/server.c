@@ -2,6 +2,7 @@
 #include "crypto/digest.h"
 #include "os/file.h"
 #include "os/notify.h"
+#include "server/census.h"
 #include "server/state.h"
 
 #include <errno.h>
@@ -145,6 +146,8 @@ enum status server_start(const struct server_conf *conf, struct server **ret, st
 	s->conf = *conf;
 	pthread_mutex_init(&s->lock, NULL);
 	front_init(s);
+	s->started = clock_wall(conf->clock);
+	s->started_mono = clock_mono(conf->clock);
 	if (load(conf, &s->now_, e))
 		goto fail;
 	tell_warnings(conf, s->now_->conf);
@@ -228,6 +231,7 @@ void server_stop(struct server *s)
 	if (!s)
 		return;
 	front_close(s);
+	census_stop(s->census);
 	admin_close(s);
 	if (s->store)
 		store_close(s->store);

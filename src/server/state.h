@@ -39,12 +39,15 @@ struct server {
 	struct server_conf conf;
 	struct store *store;
 	struct front fronts[FRONT_COUNT];
+	struct census *census; /* where metrics are told */
+	struct wall started;
+	struct mono started_mono;
 	struct admin *admin;       /* NULL: no admin socket */
 	struct overload *overload;
 	struct snapshot *now_;     /* guarded by lock: use server_snapshot() */
 	SSL_CTX *tls_;             /* guarded by lock */
 	pthread_mutex_t lock;
-	struct cert *leaf;         /* the listener's certificate; main thread only */
+	struct cert *leaf;         /* the listener's certificate; set by the main thread, guarded by lock */
 	struct wall leaf_due;
 };
 
@@ -66,7 +69,7 @@ void front_init(struct server *s);
 /* Opens what the configuration names beside HTTPS. */
 MUST_USE enum status front_open_sides(struct server *s, struct error *e);
 void front_announce(const struct server *s);
-/* Stops all listeners, HTTPS first. */
+/* Stops all listeners, HTTPS last: the others look at it. */
 void front_close(struct server *s);
 /* Warns of addresses that a reload cannot change. */
 void front_tell_kept(const struct caconf *old, const struct caconf *new);

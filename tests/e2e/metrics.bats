@@ -159,3 +159,58 @@ told() {
 	END
 	figures
 }
+
+@test "ends of the CA's own certificates, the store, its disk and the process are told" {
+	start
+	figures
+	ends() { date -d "$(openssl x509 -noout -enddate -in "$1" | cut -d= -f2)" +%s; }
+	[ "$(sum step_ca_chain_not_after_timestamp_seconds kind=root)" = "$(ends "$CA_ROOT")" ]
+	[ "$(sum step_ca_chain_not_after_timestamp_seconds kind=intermediate "name=Speedy Intermediate CA")" = \
+		"$(ends "$STEPPATH/certs/intermediate_ca.crt")" ]
+	left=$(($(sum step_ca_chain_not_after_timestamp_seconds kind=listener) - $(date +%s)))
+	[ $left -gt 80000 ] && [ $left -le 86400 ]
+	[ $(($(date +%s) - $(sum step_ca_time_seconds))) -lt 300 ]
+	issue one
+	told 1 step_ca_store_commit_changes_count
+	[ "$(sum step_ca_store_commit_changes_sum)" = 1 ]
+	[ "$(sum step_ca_store_queue)" = 0 ]
+	[ "$(sum step_ca_store_failed_commits_total)" = 0 ]
+	[ "$(sum step_ca_store_database_bytes)" = "$(stat -c %s "$STEPPATH/db/perennial.db")" ]
+	[ "$(sum step_ca_store_disk_free_bytes)" -gt 0 ]
+	[ "$(sum process_resident_memory_bytes)" -gt 1000000 ]
+	[ "$(sum process_open_fds)" -gt 5 ]
+	told 0 step_ca_connections
+	[ "$(sum step_ca_connections_limit)" -gt 0 ]
+}
+
+@test "certificates are counted by what is left of their life, renewed ones once" {
+	start
+	issue one
+	issue two --not-after 5m
+	step ca renew --force one.crt one.key
+	ca_stop
+	start # counts at once
+	told 2 step_ca_certificates left=any
+	[ "$(sum step_ca_certificates left=1h)" = 1 ]
+	[ "$(sum step_ca_certificates left=1d)" = 2 ]
+	[ "$(sum step_ca_certificates left=-1d)" = 0 ]
+	[ $(($(date +%s) - $(sum step_ca_certificates_counted_timestamp_seconds))) -lt 300 ]
+}
+
+@test "a reload that fails is counted" {
+	start
+	told 0 step_ca_reloads_total success=false
+	ca_json '.authority.claims.maxTLSCertDuration = "1d"'
+	kill -HUP "$CA_PID"
+	told 1 step_ca_reloads_total success=false
+	told 0 step_ca_reloads_total success=true
+}
+
+# The manual's table and the program's answer name the same families.
+@test "docs/metrics.md lists what is told, and nothing else" {
+	start
+	told 0 step_ca_certificates left=any # the last to be there
+	sed -n 's/^# TYPE \([^ ]*\) .*/\1/p' figures | sort >told.txt
+	sed -n 's/^| `\([a-z0-9_]*\)[`{].*/\1/p' "$BATS_TEST_DIRNAME/../../docs/metrics.md" | sort >written.txt
+	diff told.txt written.txt
+}
