@@ -1,6 +1,7 @@
 #include "authority/change.h"
 
 #include "authority/authority.h"
+#include "authority/urgency.h"
 #include "crypto/digest.h"
 
 #include <stdlib.h>
@@ -40,8 +41,10 @@ const char *line_scope_name(enum line_scope s)
 struct change *change_new(enum change_kind kind)
 {
 	struct change *c = calloc(1, sizeof *c);
-	if (c)
+	if (c) {
 		c->kind = kind;
+		c->urgency = kind == CHANGE_REVOKE || kind == CHANGE_REVOKE_LINE ? URGENCY_REVOKE : URGENCY_NEW;
+	}
 	return c;
 }
 

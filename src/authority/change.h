@@ -73,8 +73,8 @@ struct change {
 	struct cert_row cert; /* ISSUE, RENEW, REKEY */
 	/* RENEW, REKEY */
 	uint8_t parent_key[KEY_FINGERPRINT]; /* with its serial it says which certificate the parent is */
-	bool after_expiry; /* the parent has expired */
-	int64_t window_s;  /* after the parent's first renewal, for retries */
+	bool after_expiry;                   /* the parent has expired */
+	int64_t window_s;                    /* after the parent's first renewal, for retries */
 	/* REVOKE, REVOKE_LINE */
 	char serial[SERIAL_TEXT];
 	enum line_scope scope; /* REVOKE_LINE */
@@ -87,6 +87,7 @@ struct change {
 	char credential[SERIAL_TEXT]; /* "" where another CA issued it, whose serials are not ours */
 	uint8_t credential_key[KEY_FINGERPRINT];
 	struct wall at; /* when the change was decided */
+	int urgency;    /* urgency.h: who goes first where not all can; set by change_new for the kind */
 };
 
 struct change *change_new(enum change_kind kind); /* NULL: out of memory */

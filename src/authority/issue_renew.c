@@ -1,5 +1,6 @@
 /* issue_renew.c - a certificate from an older one (spec/server.md §1.2, §3.7). */
 #include "authority/issue_internal.h"
+#include "authority/urgency.h"
 
 #include "crypto/digest.h"
 #include "x509/profile.h"
@@ -163,7 +164,8 @@ static enum status write_renewed(const struct authority *a, const struct cert *p
 	AUTO(buf_done) struct buf extensions = BUF_INIT(CERT_MAX);
 	const struct cert_facts *f = cert_facts(parent);
 	struct slice new_key = csr ? buf_slice(&csr->spki) : SLICE_NONE;
-	enum status st = profile_renewed(parent, cert_facts(a->issuers.v[0])->subject_key_id, new_key, a->crl_url, &extensions, e);
+	enum status st = profile_renewed(parent, cert_facts(a->issuers.v[0])->subject_key_id, new_key, a->crl_url,
+	                                 &extensions, e);
 	if (st)
 		return st;
 	struct cert_draft d = { .serial = slice_of(serial, ISSUE_SERIAL_BYTES),
@@ -196,6 +198,7 @@ enum status issue_renewed(const struct authority *a, const struct cert *parent, 
 	put_into_line(&out.change->cert, cert_facts(parent), facts);
 	if ((st = digest_sha256(cert_facts(parent)->spki, out.change->parent_key, e)))
 		return st;
+	out.change->urgency = urgency_of_life(cert_facts(parent)->not_before, cert_facts(parent)->not_after, now);
 	out.change->after_expiry = now.s > cert_facts(parent)->not_after.s;
 	out.change->window_s = a->renewal_window_ns / DURATION_S;
 	out.clamped = val.not_after.s < val.granted_until.s;

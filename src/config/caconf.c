@@ -357,7 +357,6 @@ static void judge_store(struct caconf *c)
 	c->store.kind = c->store_folder ? STORE_SQLITE : STORE_MEMORY;
 	c->store.folder = c->store_folder;
 	c->store.renewable_after_expiry_s = renewable_after_expiry_s(c);
-	c->store.queue_max = (size_t)c->limits.connections; /* each has one change under way */
 }
 
 static enum status fill(struct caconf *c, struct ca_draft *d, struct error *e)

@@ -1,5 +1,6 @@
 /* inner.h - what the store's parts share. Lock order: db_lock, then lock; never the other way round. */
 #pragma once
+#include "authority/waitlist.h"
 #include "store/db.h"
 #include "store/folder.h"
 #include "store/gauges.h"
@@ -69,8 +70,8 @@ struct store {
 
 	pthread_mutex_t lock; /* of what follows */
 	pthread_cond_t wake, task_done;
-	struct pending *ring;
-	size_t ring_max, ring_at, ring_n;
+	struct waitlist *waiting; /* of struct pending */
+	size_t waiting_max;
 	struct task *tasks;
 	bool closing;
 	enum store_room room_now; /* changed by the writer alone, which reads it without the lock */

@@ -31,7 +31,7 @@ static void store_free(struct store *s)
 	db_free(s->db);
 	reserve_done(&s->room.reserve);
 	folder_done(&s->folder);
-	free(s->ring);
+	waitlist_free(s->waiting);
 	free(s->batch);
 	pthread_cond_destroy(&s->readers.given);
 	pthread_mutex_destroy(&s->readers.lock);
@@ -63,11 +63,10 @@ static enum status store_alloc(const struct store_conf *conf, struct store **ret
 	s->prune_interval_ns = conf->prune_interval_s > 0 ? conf->prune_interval_s * DURATION_S : 0;
 	s->folder = FOLDER_NONE;
 	s->room = (struct room){ .reserve = RESERVE_NONE, .told = conf->room, .ctx = conf->room_ctx };
-	s->ring_max = conf->queue_max ? conf->queue_max : QUEUE_DEFAULT;
+	s->waiting_max = conf->queue_max ? conf->queue_max : QUEUE_DEFAULT;
 	locks_init(s);
-	s->ring = calloc(s->ring_max, sizeof(*s->ring));
 	s->batch = calloc(1, sizeof(*s->batch));
-	if (!s->ring || !s->batch) {
+	if (!s->batch || waitlist_new(s->waiting_max, sizeof(struct pending), &s->waiting, e)) {
 		store_free(s);
 		return error_nomem(e);
 	}
@@ -168,22 +167,25 @@ bool store_keeps_revocations(const struct store *s)
 
 /* --- changes ------------------------------------------------------------------------------------------------------ */
 
+static void turn_away(const struct store *s, struct pending p)
+{
+	struct error e;
+	error_set(&e, ST_AGAIN, "the store's queue is full (%zu changes wait)", s->waiting_max);
+	error_hint(&e, "the certificate authority is busy; try again later");
+	change_free(p.change);
+	p.done(p.ctx, ST_AGAIN, OUTCOME_COUNT, &e);
+}
+
 void store_submit(struct store *s, struct change *taken, store_done_fn *done, void *ctx)
 {
+	struct pending p = { taken, done, ctx }, out = p;
 	pthread_mutex_lock(&s->lock);
-	bool room = s->ring_n < s->ring_max && !s->closing;
-	if (room) {
-		s->ring[(s->ring_at + s->ring_n++) % s->ring_max] = (struct pending){ taken, done, ctx };
+	enum waitlist_put put = s->closing ? WAITLIST_FULL : waitlist_put(s->waiting, &p, taken->urgency, &out);
+	if (put != WAITLIST_FULL)
 		pthread_cond_signal(&s->wake);
-	}
 	pthread_mutex_unlock(&s->lock);
-	if (room)
-		return;
-	struct error e;
-	error_set(&e, ST_AGAIN, "the store's queue is full (%zu changes wait)", s->ring_max);
-	error_hint(&e, "the certificate authority is busy; try again later");
-	change_free(taken);
-	done(ctx, ST_AGAIN, OUTCOME_COUNT, &e);
+	if (put != WAITLIST_TAKEN)
+		turn_away(s, out);
 }
 
 struct waiter {
@@ -362,7 +364,7 @@ enum status store_stats(struct store *s, struct store_stats *ret, struct error *
 	stats.changes = s->counters.changes;
 	stats.largest_batch = s->counters.largest_batch;
 	stats.pruned = s->counters.pruned;
-	stats.queue = (int64_t)s->ring_n;
+	stats.queue = (int64_t)waitlist_count(s->waiting);
 	pthread_mutex_unlock(&s->lock);
 	*ret = stats;
 	return ST_OK;

@@ -27,7 +27,7 @@ typedef void store_room_fn(void *ctx, enum store_room room, const char *why);
 
 struct store_conf {
 	enum store_kind kind;
-	const char *folder;          /* created 0700 where missing */
+	const char *folder; /* created 0700 where missing */
 	const struct clock *clock;
 	/* Pruning, in small steps in the background; never of what still protects (design). */
 	int64_t keep_expired_s;      /* certificates stay this long after expiry; < 0: for ever */
@@ -54,15 +54,17 @@ void store_set_rule(struct store *s, const struct store_conf *conf);
 struct wall store_created(const struct store *s);
 bool store_keeps_revocations(const struct store *s);
 
-/* Called once from the store's thread when the change is durable (ST_OK and an outcome) or has failed (error, with a
+/* Called once, from the store's thread, when the change is durable (ST_OK and an outcome) or has failed (error, with a
  * hint for the remote caller; the outcome means nothing). Must not block, nor call back into the store except by
  * store_submit; typically it posts to the connection's loop. ST_IO: nothing of the change was acknowledged, but after a
  * failed commit it may still turn out to stand; the store recovers by itself when the disk does. ST_INVALID,
  * ST_CONFLICT: this change alone was bad. */
 typedef void store_done_fn(void *ctx, enum status st, enum outcome outcome, const struct error *e);
 
-/* Takes the change in every case. The callback comes exactly once, also for ST_AGAIN (queue full): then before
- * store_submit returns, in the caller's thread. Answers come in the order of submission. */
+/* Takes the change in every case. The callback comes exactly once. Where all who wait fit into one transaction, in the
+ * order of submission; where not, the more urgent go first (change->urgency, authority/waitlist.h). ST_AGAIN: the queue
+ * is full, and of those who are less urgent than some newcomer this was the last to come, or it is itself no more
+ * urgent than they: then the callback comes in the thread of whoever submits, before store_submit returns. */
 void store_submit(struct store *s, struct change *taken, store_done_fn *done, void *ctx);
 
 /* The same, waiting for the answer. */
@@ -91,8 +93,8 @@ struct store_line {
 };
 void store_line_done(struct store_line *l);
 /* ret is empty where the serial is unknown. */
-MUST_USE enum status store_find_line(struct store *s, const char *serial, enum line_scope scope,
-                                     struct store_line *ret, struct error *e);
+MUST_USE enum status store_find_line(struct store *s, const char *serial, enum line_scope scope, struct store_line *ret,
+                                     struct error *e);
 
 /* `step-ca db import`: revocations known from elsewhere, all or none. Counts what was new. ST_DENIED: this store keeps
  * none. */

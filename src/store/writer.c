@@ -200,15 +200,6 @@ static void sleep_for(struct store *s, int64_t wait_ns)
 	pthread_cond_timedwait(&s->wake, &s->lock, &until);
 }
 
-static void ring_drain(struct store *s, struct batch *b)
-{
-	for (b->n = 0; b->n < BATCH_MAX && s->ring_n > 0; b->n++) {
-		b->v[b->n] = s->ring[s->ring_at];
-		s->ring_at = (s->ring_at + 1) % s->ring_max;
-		s->ring_n--;
-	}
-}
-
 static enum work next_work(struct store *s, struct task **ret_task)
 {
 	enum work work;
@@ -221,8 +212,8 @@ static enum work next_work(struct store *s, struct task **ret_task)
 			work = WORK_TASK;
 			break;
 		}
-		if (s->ring_n > 0) {
-			ring_drain(s, s->batch);
+		s->batch->n = waitlist_take(s->waiting, s->batch->v, BATCH_MAX);
+		if (s->batch->n) {
 			work = WORK_BATCH;
 			break;
 		}

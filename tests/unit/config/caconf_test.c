@@ -76,7 +76,7 @@ static void what_is_absent_gets_its_default(void **state)
 	assert_int_equal(c->store.kind, STORE_MEMORY);
 	assert_null(c->store.folder);
 	assert_int_equal(c->store.renewable_after_expiry_s, -1);
-	assert_int_equal(c->store.queue_max, 10000);
+	assert_int_equal(c->store.queue_max, 4096);
 	assert_int_equal(c->dns_n, 3);
 	assert_string_equal(c->dns_names[0], "localhost");
 	assert_string_equal(c->dns_names[1], "127.0.0.1");
@@ -154,7 +154,7 @@ static void every_setting_is_taken(void **state)
 		{ "threads", "3" },
 		{ "limits", "{\"bodyBytes\":2048,\"headerBytes\":4096,\"connections\":7,\"connectionsPerAddress\":2,"
 		            "\"connectionsSpare\":3,\"exemptAddresses\":[\"10.0.0.0/8\",\"::1\"],"
-		            "\"renewalsPerHour\":9,\"busyAfter\":\"2s\","
+		            "\"renewalsPerHour\":9,\"busyAfter\":\"2s\",\"storeQueue\":11,"
 		            "\"handshakeTimeout\":\"1s\",\"headerTimeout\":\"2s\",\"requestTimeout\":\"3s\","
 		            "\"idleTimeout\":\"4s\",\"drainTimeout\":\"5s\"}" },
 		{ "authority.claims", "{\"minTLSCertDuration\":\"1m\",\"maxTLSCertDuration\":\"48h\","
@@ -204,6 +204,7 @@ static void every_setting_is_taken(void **state)
 	assert_int_equal(c->limits.connections_spare, 3);
 	assert_int_equal(c->exempt.n, 2);
 	assert_int_equal(c->overload.renewals_per_hour, 9);
+	assert_int_equal(c->store.queue_max, 11);
 	assert_int_equal(c->overload.busy_ms, 2000);
 	assert_int_equal(c->limits.handshake_ms, 1000);
 	assert_int_equal(c->limits.header_ms, 2000);

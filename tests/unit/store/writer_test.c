@@ -132,6 +132,7 @@ static void test_revocation_against_renewal(void **state)
 
 struct tally {
 	int answers;
+	int when; /* the last one came: counted over all of them */
 	enum status last;
 	enum outcome outcome;
 	char text[256], hint[256];
@@ -141,7 +142,9 @@ struct tally {
 static void note(void *ctx, enum status st, enum outcome o, const struct error *e)
 {
 	struct tally *t = ctx;
+	static _Atomic int all;
 	t->answers++;
+	t->when = ++all;
 	t->last = st;
 	t->outcome = o;
 	t->thread = pthread_self();
@@ -218,6 +221,46 @@ static void test_many_batches(void **state)
 	world_end(w);
 }
 
+/* A full queue: the least urgent of those who wait, and not the newcomer; and then the urgent ones first. */
+static void test_urgent_first(void **state)
+{
+	(void)state;
+	enum { ROOM = 600, BATCH = 256 };
+	struct world *w = world_begin(STORE_SQLITE);
+	struct tally plain = { 0 }, victim = { 0 }, revoked = { 0 }, refused = { 0 };
+	struct gate gate;
+	char serial[32];
+	w->conf.queue_max = ROOM;
+	world_open(w);
+	world_apply(w, change_issue(NULL, "1"));
+	gate_shut(&gate, w);
+	for (int i = 1; i < ROOM; i++) {
+		struct change *c;
+		snprintf(serial, sizeof serial, "t%d", i);
+		c = change_burn(serial);
+		c->urgency = 40;
+		store_submit(w->store, c, note, &plain);
+	}
+	struct change *least = change_burn("least");
+	least->urgency = 41;
+	store_submit(w->store, least, note, &victim);
+	assert_int_equal(victim.answers, 0);
+	store_submit(w->store, change_revoke(NULL, "1"), note, &revoked);
+	assert_int_equal(victim.answers, 1);
+	assert_int_equal(victim.last, ST_AGAIN);
+	least = change_burn("least");
+	least->urgency = 41;
+	store_submit(w->store, least, note, &refused);
+	assert_int_equal(refused.last, ST_AGAIN);
+	gate_open(&gate);
+	world_close(w); /* waits for all */
+	assert_int_equal(plain.answers, ROOM - 1);
+	assert_int_equal(revoked.outcome, OUTCOME_DONE);
+	assert_true(revoked.when < plain.when - (ROOM - BATCH)); /* in the first batch, though it came last */
+	world_open(w);
+	world_end(w);
+}
+
 /* Submitting from within the callback, as a server that answers one change with another does. */
 struct chain_link {
 	struct world *w;
@@ -284,6 +327,7 @@ int main(void)
 		cmocka_unit_test(test_race_for_a_token_in_memory),
 		cmocka_unit_test(test_revocation_against_renewal),
 		cmocka_unit_test(test_queue_full),
+		cmocka_unit_test(test_urgent_first),
 		cmocka_unit_test(test_many_batches),
 		cmocka_unit_test(test_submit_from_callback),
 		cmocka_unit_test(test_log_is_bounded),
