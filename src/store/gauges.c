@@ -22,10 +22,10 @@ static int64_t free_beside(const char *path)
 void store_gauges(struct store *s, struct store_gauges *ret)
 {
 	struct store_gauges g = {
-		.queue_max = (int64_t)s->ring_max, .database_bytes = -1, .log_bytes = -1, .free_bytes = -1
+		.queue_max = (int64_t)s->waiting_max, .database_bytes = -1, .log_bytes = -1, .free_bytes = -1
 	};
 	pthread_mutex_lock(&s->lock);
-	g.queue = (int64_t)s->ring_n;
+	g.queue = (int64_t)waitlist_count(s->waiting);
 	g.changes = s->counters.changes;
 	g.commits = s->counters.commits;
 	g.failed = s->failed;
