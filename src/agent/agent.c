@@ -400,6 +400,12 @@ static enum status open_loop(struct agent *a, struct error *e)
 	return a->signals < 0 || a->timer < 0 ? error_os(e, errno, "timer or signals") : ST_OK;
 }
 
+void agent_pulse(void)
+{
+	if (notify_watchdog_ns() > 0)
+		notify_send("WATCHDOG=1");
+}
+
 static enum status run(struct agent *a, int watchdog_ms, struct error *e)
 {
 	while (!a->stop) {

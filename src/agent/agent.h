@@ -15,6 +15,9 @@
 
 enum { AGENT_PAIRS_MAX = 100000 };
 
+/* For pair_conf.pulse: tells the service manager's watchdog that long work goes on. */
+void agent_pulse(void);
+
 /* Blocks SIGHUP, SIGINT, SIGTERM and SIGUSR1 and runs until one of the middle two comes. Every pair must be readable
  * when it starts, else it fails at once. READY, STATUS and WATCHDOG go to the service manager where there is one.
  * confs: borrowed, n of them. */

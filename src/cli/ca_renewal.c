@@ -461,6 +461,7 @@ static enum status run_daemon(struct renewal *r, struct kept_password *password,
 	const struct pair_conf *const pairs[] = { &r->conf };
 	r->conf.voice = &voice_daemon;
 	r->conf.remember = true;
+	r->conf.pulse = agent_pulse;
 	if (check_start(r, e))
 		return e->status;
 	password->alone = true;

@@ -656,19 +656,48 @@ kill 999999999 with signal 1 failed: no such process"
 	daemon_ends
 }
 
-@test "the service manager is told" {
+# A service manager's socket; what is said to it is in `told`.
+manager() {
 	need_cmd python3
-	issue x.local
 	python3 - 3>&- <<'PY' &
 import socket
 s = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
 s.bind("notify")
 while True:
-    open("told", "ab").write(s.recv(4096) + b"\n")
+    with open("told", "ab") as f:
+        f.write(s.recv(4096) + b"\n")
 PY
 	echo $! >>pids
 	ca_wait '[ -S notify ]'
 	export NOTIFY_SOCKET="$PWD/notify"
+}
+
+@test "the watchdog is fed at rest and while a command runs, and only for whom it watches" {
+	issue dog.local
+	manager
+	printf '#!/bin/sh\n[ -e go ] || { touch started; while [ ! -e go ]; do sleep 0.1; done; }\n' >hook
+	chmod +x hook
+	WATCHDOG_USEC=1000000 daemon renew --exec ./hook dog.local.crt dog.local.key
+	ca_wait '[ "$(grep -cx WATCHDOG=1 told)" -ge 3 ]' # at rest, twice a second
+	kill -HUP "$DAEMON"
+	ca_wait '[ -e started ]'
+	fed=$(grep -cx WATCHDOG=1 told)
+	ca_wait '[ "$(grep -cx WATCHDOG=1 told)" -gt $fed ]'
+	touch go
+	says 1 "dog.local certificate renewed"
+	daemon_ends
+	: >told
+	WATCHDOG_USEC=1000000 WATCHDOG_PID=1 daemon renew dog.local.crt dog.local.key
+	ca_wait 'grep -qx READY=1 told'
+	daemon_ends
+	ca_wait 'grep -qx STOPPING=1 told'
+	refute grep -q WATCHDOG told
+	unset NOTIFY_SOCKET
+}
+
+@test "the service manager is told" {
+	issue x.local
+	manager
 	daemon renew x.local.crt x.local.key
 	ca_wait 'grep -qx READY=1 told && grep -q "^STATUS=1 certificate, 0 failing or with a command owed, next look at " told'
 	unset NOTIFY_SOCKET

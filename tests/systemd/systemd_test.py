@@ -267,12 +267,37 @@ def the_daemon_as_a_service(c):
         until(lambda: serial(c, crt) != old, f"{unit} renews what is due")
         new = serial(c, crt)
         pid = c.show(unit, "MainPID")
+        if unit != "step.service":
+            assert c.show(unit, "Type", "WatchdogUSec") == ["notify", "35min"]
+            until(lambda: c.show(unit, "StatusText").startswith("1 certificate, 0 failing"), "its status is told")
+            lines = [json.loads(line) for line in c.out(f"journalctl -q --no-pager -o json -u {unit}").splitlines()]
+            said = {line["MESSAGE"].split(":")[0]: line["PRIORITY"] for line in lines if line["_COMM"] == "step"}
+            assert said == {"INFO": "6"}, said
         c.run(f"systemctl kill -s HUP {unit}" if unit == "step.service" else f"systemctl reload {unit}")
         until(lambda: serial(c, crt) != new, f"{unit} renews at SIGHUP")
         assert c.show(unit, "MainPID", "NRestarts") == [pid, "0"]
         c.run(f"systemctl stop {unit}")
         assert c.show(unit, "Result") == "success"
         assert "certificate renewed" in c.journal(unit)
+
+
+@story
+def a_daemon_that_hangs_is_restarted(c):
+    due_certificate(c, "hang", owner="step")
+    drop_in(c, "step-renew@hang.service", "[Service]\nWatchdogSec=2\n")
+    c.run("systemctl start step-renew@hang.service")
+    until(lambda: "certificate renewed" in c.journal("step-renew@hang.service"), "it renews")
+    pid = c.show("step-renew@hang.service", "MainPID")
+    c.run("systemctl kill -s STOP step-renew@hang.service")
+    until(lambda: c.show("step-renew@hang.service", "ActiveState") == "active" and
+          c.show("step-renew@hang.service", "MainPID") != pid, "the watchdog restarts it")
+    assert c.show("step-renew@hang.service", "NRestarts") != "0"
+    c.run("systemctl stop step-renew@hang.service")
+    # a pair that cannot be read: not started, and the reason is an error in the journal
+    c.run("systemctl start --no-block step-renew@none.service")
+    until(lambda: "error reading certificate chain: open" in c.journal("step-renew@none.service"), "the reason")
+    assert c.show("step-renew@none.service", "ActiveState") != "active"
+    c.run("systemctl stop step-renew@none.service")
 
 
 @story
