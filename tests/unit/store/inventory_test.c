@@ -82,7 +82,7 @@ static const struct made {
 	{ "51", "50", "shut.example", "shut.example", "jwk", 0, 'F', CHANGE_REKEY,
 	  .parent_key = 'E' },                                              /* and so this */
 	{ "60", NULL, "", "", "", 0, 'G' },                                 /* no name at all */
-	{ "71", "70", "import.example", "", "x5c", -2, 'H', CHANGE_RENEW }, /* from elsewhere; not quite due */
+	{ "71", "70", "import.example", "", "x5c", -2, 'H', CHANGE_RENEW }, /* from elsewhere */
 	{ "80", NULL, "web.example", "", "jwk", 0, 'A' },                   /* the key of line 10 */
 	{ "90", NULL, "long.example", "", "jwk", -2, 'I', CHANGE_ISSUE, 4 },
 };
