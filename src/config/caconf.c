@@ -31,6 +31,7 @@ void caconf_free(struct caconf *c)
 	texts_free(c->exempt_texts, c->exempt_n);
 	texts_free(c->warnings, c->warnings_n);
 	text_wipe_free(c->password);
+	text_wipe_free(c->store_source);
 	char *texts[] = { c->path,
 		          c->crt,
 		          c->key,
@@ -40,7 +41,7 @@ void caconf_free(struct caconf *c)
 		          c->admin_socket,
 		          c->common_name,
 		          c->trace_header,
-		          c->store_folder,
+		          c->store_database,
 		          c->subject.country,
 		          c->subject.organization,
 		          c->subject.organizational_unit,
@@ -77,7 +78,7 @@ enum status caconf_admin_socket(const struct caconf *c, const char *runtime_dir,
 	else if (runtime_n)
 		buf_addf(ret, "%.*s/" CACONF_ADMIN_SOCKET, (int)runtime_n, runtime_dir);
 	else if (c->store.kind == STORE_SQLITE)
-		buf_addf(ret, "%s/" CACONF_ADMIN_SOCKET, c->store_folder);
+		buf_addf(ret, "%s/" CACONF_ADMIN_SOCKET, c->store.folder);
 	return buf_check(ret, e);
 }
 
@@ -351,12 +352,23 @@ static enum status judge_exempt(struct caconf *c, struct error *e)
 	return ST_OK;
 }
 
-static void judge_store(struct caconf *c)
+static enum store_kind store_kind(const struct caconf *c, const struct ca_draft *d)
+{
+	if (!c->store_source)
+		return STORE_MEMORY;
+	return slice_eq_nocase(slice_cstr(d->db_type), SLICE_LIT("postgresql")) ? STORE_POSTGRESQL : STORE_SQLITE;
+}
+
+static enum status judge_store(struct caconf *c, const struct ca_draft *d, struct error *e)
 {
 	keep_renewable(c);
-	c->store.kind = c->store_folder ? STORE_SQLITE : STORE_MEMORY;
-	c->store.folder = c->store_folder;
+	c->store.kind = store_kind(c, d);
+	c->store.folder = c->store.source = c->store_source;
+	c->store.database = c->store_database;
 	c->store.renewable_after_expiry_s = renewable_after_expiry_s(c);
+	return c->store.kind == STORE_SQLITE && c->store_database ?
+	               caconf_warn(c, e, "db.database: ignored: sqlite has one database in a folder") :
+	               ST_OK;
 }
 
 static enum status fill(struct caconf *c, struct ca_draft *d, struct error *e)
@@ -369,8 +381,7 @@ static enum status fill(struct caconf *c, struct ca_draft *d, struct error *e)
 	if (add_provisioners(&w, d->provisioners, e) || judge_tls(c, e) || judge_exempt(c, e) ||
 	    judge_logger(c, d, e) || judge_metrics(c, e))
 		return e->status;
-	judge_store(c);
-	return ST_OK;
+	return judge_store(c, d, e);
 }
 
 enum status caconf_of_json(json_t *file, const char *path, struct caconf **ret, struct error *e)

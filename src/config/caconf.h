@@ -23,8 +23,8 @@ struct caconf {
 	enum log_format log_format;
 	bool log_access;         /* no logger stanza: no access log, as in the peer */
 	char *trace_header;      /* NULL where none */
-	struct store_conf store; /* clock is left to the caller; folder is owned by caconf */
-	char *store_folder;
+	struct store_conf store; /* clock is left to the caller; folder, source and database are owned by caconf */
+	char *store_source, *store_database; /* dataSource may hold a password: never shown */
 	char **tls_suites; /* never empty */
 	size_t tls_suites_n;
 	double tls_min, tls_max; /* 1.2 or 1.3 */

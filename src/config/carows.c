@@ -80,13 +80,8 @@ static enum status check_db_type(const char *shown, const json_t *v, struct erro
 {
 	static const char *const peers[] = { "badger", "badgerv1", "badgerv2", "bbolt", "mysql" };
 	struct slice type = slice_cstr(json_string_value(v));
-	if (slice_eq_nocase(type, SLICE_LIT("sqlite")))
+	if (slice_eq_nocase(type, SLICE_LIT("sqlite")) || slice_eq_nocase(type, SLICE_LIT("postgresql")))
 		return ST_OK;
-	if (slice_eq_nocase(type, SLICE_LIT("postgresql")))
-		return error_set(e, ST_INVALID,
-		                 "%s: PostgreSQL is not built yet; set \"type\": \"sqlite\" and \"dataSource\" "
-		                 "to a folder",
-		                 shown);
 	for (size_t i = 0; i < COUNT_OF(peers); i++)
 		if (slice_eq_nocase(type, slice_cstr(peers[i])))
 			return error_set(
@@ -96,7 +91,7 @@ static enum status check_db_type(const char *shown, const json_t *v, struct erro
 				"is or name a new folder. Used tokens and revocations do not come along by themselves: "
 				"`step-ca db import FILE` takes a list of serials or a CRL",
 				shown, peers[i]);
-	return error_set(e, ST_INVALID, "%s: no such database; set \"type\": \"sqlite\"", shown);
+	return error_set(e, ST_INVALID, "%s: no such database; set \"type\" to \"sqlite\" or \"postgresql\"", shown);
 }
 
 /* Off, or one of the words that say what we do anyway. */
@@ -304,14 +299,18 @@ static const struct ckey rows[] = {
 	  .required = true,
 	  DRAFT(db_type),
 	  .check = check_db_type,
-	  .help = "sqlite. The peer's badger, badgerv1, badgerv2, bbolt and mysql, and postgresql, stop start-up" },
+	  .help = "sqlite, or postgresql for several nodes (docs/postgresql.md). The peer's badger, badgerv1, badgerv2, "
+	          "bbolt and mysql stop start-up" },
 	{ .path = "db.dataSource",
-	  .type = CKEY_TEXT,
+	  .type = CKEY_SECRET,
 	  .required = true,
-	  CONF(store_folder),
-	  .help = "the folder that holds the database" },
+	  CONF(store_source),
+	  .help = "sqlite: the folder that holds the database; postgresql: postgresql://USER@HOST/DATABASE?sslmode=.." },
 	NOT_SERVED("db.valueDir", CKEY_WARN, "sqlite keeps everything in dataSource"),
-	NOT_SERVED("db.database", CKEY_WARN, "sqlite has one database in a folder"),
+	{ .path = "db.database",
+	  .type = CKEY_TEXT,
+	  CONF(store_database),
+	  .help = "postgresql: the database's name, instead of the one in dataSource" },
 	NOT_SERVED("db.badgerFileLoadingMode", CKEY_WARN, "says how badger reads its files, which is not used here"),
 	{ .path = "db.prune",
 	  .type = CKEY_OBJECT,

@@ -74,11 +74,21 @@ static void log_room(void *ctx, enum store_room room, const char *why)
 	          LF_STR("remedy", lines[room].remedy));
 }
 
+static void log_notice(void *ctx, const char *text)
+{
+	(void)ctx;
+	log_line(LOG_WARN, "%s", text);
+}
+
+enum { DATABASE_WAIT_S = 60 }; /* shorter than systemd's patience with a start */
+
 static enum status open_store(struct server *s, struct error *e)
 {
 	struct store_conf conf = s->now_->conf->store;
 	conf.clock = s->conf.clock;
 	conf.room = log_room;
+	conf.notice = log_notice;
+	conf.start_wait_s = DATABASE_WAIT_S;
 	if (conf.kind == STORE_MEMORY)
 		log_line(LOG_WARN,
 		         "no database is configured: used tokens are forgotten at the end of this process and "
@@ -168,11 +178,17 @@ fail:
 	return e->status;
 }
 
+static bool same_text(const char *a, const char *b)
+{
+	return a && b ? !strcmp(a, b) : a == b;
+}
+
 /* What a running process cannot change: where it listens and what it stores to. */
 static enum status check_unchanged(const struct caconf *old, const struct caconf *new, struct error *e)
 {
 	bool same_store = old->store.kind == new->store.kind &&
-	                  (!old->store_folder || !strcmp(old->store_folder, new->store_folder));
+	                  same_text(old->store_source, new->store_source) &&
+	                  same_text(old->store_database, new->store_database);
 	if (!same_store)
 		return error_set(e, ST_CONFLICT, "db: cannot be changed while the CA runs; restart it");
 	if (strcmp(old->address, new->address) != 0)

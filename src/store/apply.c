@@ -47,14 +47,6 @@ static enum status change_check(const struct change *c, struct error *e)
 	return ST_OK;
 }
 
-/* *ret_row: is there a row for this one text? */
-static enum status exists(struct db *db, enum sql id, const char *key, bool *ret_row, struct error *e)
-{
-	AUTO(query_done) struct query q = query_of(db, id);
-	query_text(&q, key);
-	return query_row(&q, ret_row, e);
-}
-
 /* *ret_used: the token was there before; *ret_own: and gave this very certificate. */
 static enum status token_use(struct db *db, const struct change *c, bool *ret_used, bool *ret_own, struct error *e)
 {
@@ -83,32 +75,23 @@ static enum status token_use(struct db *db, const struct change *c, bool *ret_us
 }
 
 struct descent {
-	int64_t line, generation;
-	bool closed, known;  /* known: the parent's row is here */
-	int64_t began, ends; /* the parent's validity; the beginning of time where it is not known */
+	int64_t line, generation; /* line 0: not yet there */
+	const char *name;         /* of the line */
+	bool closed, known;       /* known: the parent's row is here */
+	int64_t began, ends;      /* the parent's validity; the beginning of time where it is not known */
 };
 
-/* The line of this name, opened where nobody knew it (the parent was imported, or its row pruned). */
-static enum status line_find(struct db *db, const char *serial, struct descent *d, struct error *e)
+static enum status line_find(struct db *db, struct descent *d, struct error *e)
 {
 	bool found;
-	{
-		AUTO(query_done) struct query q = query_of(db, SQL_LINE);
-		query_text(&q, serial);
-		if (query_row(&q, &found, e))
-			return e->status;
-		if (found) {
-			d->line = query_get_int(&q, 0);
-			d->closed = query_get_int(&q, 1);
-			return ST_OK;
-		}
-	}
-	AUTO(query_done) struct query q = query_of(db, SQL_LINE_ADD);
-	query_text(&q, serial);
+	AUTO(query_done) struct query q = query_of(db, SQL_LINE);
+	query_text(&q, d->name);
 	if (query_row(&q, &found, e))
 		return e->status;
-	d->line = query_get_int(&q, 0);
-	d->closed = false;
+	if (found) {
+		d->line = query_get_int(&q, 0);
+		d->closed = query_get_int(&q, 1);
+	}
 	return ST_OK;
 }
 
@@ -134,23 +117,52 @@ static enum status parent_find(struct db *db, const struct change *c, struct des
 	return ST_OK;
 }
 
-/* What the parent's row says wins over what the change was told before. A foreign parent's renewal begins a line. */
+/* The line that nobody knew: a new one, or that of an imported or pruned parent. */
+static enum status line_open(struct db *db, struct descent *d, struct error *e)
+{
+	bool added;
+	{
+		AUTO(query_done) struct query q = query_of(db, SQL_LINE_ADD);
+		query_text(&q, d->name);
+		if (query_row(&q, &added, e))
+			return e->status;
+		if (added)
+			d->line = query_get_int(&q, 0);
+	}
+	return added ? ST_OK : line_find(db, d, e);
+}
+
+/* No row of the parent's: what is going to be issued, or ended, below this name comes one after the other. */
+static enum status descent_unknown(struct db *db, const struct cert_row *r, struct descent *d, struct error *e)
+{
+	bool other = r->line[0] && strcmp(r->line, r->serial) != 0 && strcmp(r->line, r->parent) != 0;
+	d->name = other ? r->line : r->parent;
+	if (db_hold(db, r->parent, e) || (other && db_hold(db, r->line, e)))
+		return e->status;
+	return line_find(db, d, e);
+}
+
+/* What the parent's row says wins over what the change was told before. A foreign parent's renewal begins a line. From
+ * here on the line stays as it is to the end of the transaction: whoever wants to close it waits, and whoever has begun
+ * to is waited for. */
 static enum status descent_find(struct db *db, const struct change *c, struct descent *ret, struct error *e)
 {
 	const struct cert_row *r = &c->cert;
 	if (c->kind == CHANGE_ISSUE) {
-		ret->generation = 0;
-		return line_find(db, r->serial, ret, e);
+		ret->name = r->serial;
+		return ST_OK;
 	}
-	bool foreign;
+	bool foreign = false;
 	if (parent_find(db, c, ret, &foreign, e))
 		return e->status;
 	if (ret->known || ret->closed)
 		return ST_OK;
 	ret->began = ret->ends = INT64_MIN;
 	ret->generation = r->generation > 0 ? r->generation : 1;
-	bool named = r->line[0] && strcmp(r->line, r->serial) != 0;
-	return line_find(db, foreign ? r->serial : named ? r->line : r->parent, ret, e);
+	if (!foreign)
+		return descent_unknown(db, r, ret, e);
+	ret->name = r->serial;
+	return ST_OK;
 }
 
 enum {
@@ -238,23 +250,20 @@ static enum status cert_is_own(struct db *db, const struct cert_row *r, struct e
 	return error_set(e, ST_CONFLICT, "serial %s belongs to another certificate", r->serial);
 }
 
-static enum status key_blocked(struct db *db, const uint8_t key[KEY_FINGERPRINT], bool *ret, struct error *e)
-{
-	AUTO(query_done) struct query q = query_of(db, SQL_KEY_BLOCKED);
-	query_blob(&q, slice_of(key, KEY_FINGERPRINT));
-	return query_row(&q, ret, e);
-}
-
-/* What is known before the line is looked at; DONE where nothing is against it. */
+/* What is known besides the line; DONE where nothing is against it. */
 static enum status cert_allowed(struct db *db, const struct change *c, enum outcome *ret, struct error *e)
 {
-	bool blocked, parent_blocked = false, revoked = false;
-	bool first = c->kind == CHANGE_ISSUE;
-	if (key_blocked(db, c->cert.key_fingerprint, &blocked, e) ||
-	    (!first && key_blocked(db, c->parent_key, &parent_blocked, e)) ||
-	    (!first && exists(db, SQL_REVOCATION, c->cert.parent, &revoked, e)))
+	bool row, first = c->kind == CHANGE_ISSUE;
+	struct slice key = slice_of(c->cert.key_fingerprint, KEY_FINGERPRINT);
+	AUTO(query_done) struct query q = query_of(db, SQL_ALLOWED);
+	query_blob(&q, key);
+	query_blob(&q, first ? key : slice_of(c->parent_key, KEY_FINGERPRINT));
+	query_text(&q, first ? NULL : c->cert.parent);
+	if (query_row(&q, &row, e))
 		return e->status;
-	*ret = blocked || parent_blocked ? OUTCOME_KEY_BLOCKED : revoked ? OUTCOME_PARENT_REVOKED : OUTCOME_DONE;
+	*ret = query_get_int(&q, 0)   ? OUTCOME_KEY_BLOCKED
+	       : query_get_int(&q, 1) ? OUTCOME_PARENT_REVOKED
+	                              : OUTCOME_DONE;
 	return ST_OK;
 }
 
@@ -262,11 +271,12 @@ static enum status cert_give(struct db *db, const struct change *c, enum outcome
 {
 	struct descent d = { 0 };
 	bool old = false, added;
-	if (cert_allowed(db, c, ret, e))
+	/* The line first: with it in our hands, what the others say holds to the end. */
+	if (descent_find(db, c, &d, e) || cert_allowed(db, c, ret, e))
 		return e->status;
 	if (*ret != OUTCOME_DONE)
 		return ST_OK;
-	if (descent_find(db, c, &d, e) || (c->after_expiry && superseded(db, c, &d, &old, e)))
+	if ((!d.line && !d.closed && line_open(db, &d, e)) || (c->after_expiry && superseded(db, c, &d, &old, e)))
 		return e->status;
 	if (d.closed || old) {
 		*ret = d.closed ? OUTCOME_LINE_CLOSED : OUTCOME_PARENT_SUPERSEDED;

@@ -25,11 +25,14 @@ const struct sql_text sql_texts[SQL_COUNT] = {
 	[SQL_RELEASE] = { "RELEASE change" },
 	[SQL_UNDO] = { "ROLLBACK TO change" },
 
+	[SQL_HOLD] = { NULL, "SELECT pg_advisory_xact_lock(hashtextextended(?1, 0))::text" },
 	[SQL_TOKEN_ADD] = { "INSERT INTO tokens (id, serial, exp) VALUES (?1, ?2, ?3) ON CONFLICT DO NOTHING RETURNING "
 	                    "1" },
 	[SQL_TOKEN_SERIAL] = { "SELECT serial FROM tokens WHERE id = ?1" },
 	[SQL_TOKEN_CLEAR] = { "UPDATE tokens SET serial = NULL WHERE id = ?1" },
-	[SQL_KEY_BLOCKED] = { "SELECT 1 FROM blocked_keys WHERE key_fp = ?1" },
+	/* Two keys, and the parent's serial: is a key blocked, is the parent revoked? */
+	[SQL_ALLOWED] = { "SELECT EXISTS (SELECT 1 FROM blocked_keys WHERE key_fp IN (?1, ?2)),"
+	                  " EXISTS (SELECT 1 FROM revocations WHERE serial = ?3)" },
 	[SQL_REVOCATION] = { "SELECT 1 FROM revocations WHERE serial = ?1" },
 	[SQL_REVOCATION_ADD] = { "INSERT INTO revocations (serial, reason_code, reason, provisioner, mtls, token, "
 	                         "revoked_at, not_after)"
@@ -65,7 +68,7 @@ const struct sql_text sql_texts[SQL_COUNT] = {
 	[SQL_LINE] = { "SELECT id, closed_at IS NOT NULL FROM lines WHERE serial = ?1",
 	               "SELECT id, closed_at IS NOT NULL FROM lines WHERE serial = ?1"
 	               " FOR SHARE" },
-	[SQL_LINE_ADD] = { "INSERT INTO lines (serial) VALUES (?1) RETURNING id" },
+	[SQL_LINE_ADD] = { "INSERT INTO lines (serial) VALUES (?1) ON CONFLICT DO NOTHING RETURNING id" },
 	[SQL_LINE_CLOSE] = { "UPDATE lines SET closed_at = ?2, closed_by = ?3 WHERE id = ?1 AND closed_at IS NULL"
 	                     " RETURNING 1" },
 	[SQL_LINE_BLOCK_KEYS] = { "INSERT INTO blocked_keys (key_fp, reason, blocked_at)"
@@ -123,6 +126,8 @@ const struct sql_text sql_texts[SQL_COUNT] = {
 	                     "c.not_after < ?3"
 	                     " ORDER BY c.not_after, c.id LIMIT ?5" },
 	[SQL_PRUNE_CERT] = { "DELETE FROM certs WHERE id = ?1" },
+	/* Behind whoever is issuing from it, so that the next statement sees what came of that. */
+	[SQL_PRUNE_LINE_HOLD] = { NULL, "SELECT 1 FROM lines WHERE id = ?1 FOR UPDATE" },
 	[SQL_PRUNE_LINE] = { "DELETE FROM lines WHERE id = ?1 AND NOT EXISTS (SELECT 1 FROM certs WHERE line = ?1)" },
 	[SQL_STATS] = { "SELECT (SELECT count(*) FROM certs), (SELECT count(*) FROM revocations),"
 	                " (SELECT count(*) FROM tokens)" },
@@ -175,7 +180,7 @@ const struct sql_text sql_texts[SQL_COUNT] = {
 
 enum status db_new(const struct db_where *where, enum db_role role, struct db **ret, struct error *e)
 {
-	return db_sqlite_new(where, role, ret, e);
+	return where->pg ? db_pg_new(where, role, ret, e) : db_sqlite_new(where, role, ret, e);
 }
 
 enum db_kind db_kind(const struct db *db)
@@ -219,6 +224,37 @@ enum status db_begin(struct db *db, struct error *e)
 enum status db_commit(struct db *db, struct error *e)
 {
 	return db->engine->commit(db, e);
+}
+
+enum status db_commit_batch(struct db *db, struct error *e)
+{
+	return db->engine->commit_batch ? db->engine->commit_batch(db, e) : db->engine->commit(db, e);
+}
+
+bool db_alive(struct db *db)
+{
+	return !db->engine->alive || db->engine->alive(db);
+}
+
+bool db_sound(struct db *db)
+{
+	return db->engine->sound(db);
+}
+
+enum status db_hold(struct db *db, const char *name, struct error *e)
+{
+	return db->engine->hold ? db->engine->hold(db, name, e) : ST_OK;
+}
+
+enum status db_prune_lock(struct db *db, bool *ret_mine, struct error *e)
+{
+	*ret_mine = true;
+	return db->engine->prune_lock ? db->engine->prune_lock(db, ret_mine, e) : ST_OK;
+}
+
+enum status db_schema_lock(struct db *db, struct error *e)
+{
+	return db->engine->schema_lock ? db->engine->schema_lock(db, e) : ST_OK;
 }
 
 void db_rollback(struct db *db)

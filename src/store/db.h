@@ -19,10 +19,11 @@ enum sql {
 	SQL_SAVEPOINT,
 	SQL_RELEASE,
 	SQL_UNDO,
+	SQL_HOLD,
 	SQL_TOKEN_ADD,
 	SQL_TOKEN_SERIAL,
 	SQL_TOKEN_CLEAR,
-	SQL_KEY_BLOCKED,
+	SQL_ALLOWED,
 	SQL_REVOCATION,
 	SQL_REVOCATION_ADD,
 	SQL_CREDENTIAL_BAD,
@@ -46,6 +47,7 @@ enum sql {
 	SQL_PRUNE_REVOCATIONS,
 	SQL_PRUNE_LOOK,
 	SQL_PRUNE_CERT,
+	SQL_PRUNE_LINE_HOLD,
 	SQL_PRUNE_LINE,
 	SQL_STATS,
 	SQL_CENSUS,
@@ -70,12 +72,23 @@ struct db {
 	const struct db_engine *engine;
 };
 
-struct db_where {
-	const char *file; /* SQLite's; NULL: in memory, gone with the connection. It must exist; -wal and -shm get its
-	                     mode */
+/* PostgreSQL: by which number a writer knows its last batch again, from connection to connection. */
+struct pg_mark {
+	char writer[40]; /* "" before the first connection */
+	int64_t batch;
+	bool unsure; /* its COMMIT was sent, and the answer lost */
+	bool stands; /* what the next connection found of that */
 };
 
-/* ST_INVALID: the file is no database; ST_IO; ST_NOMEM. */
+struct db_where {
+	/* SQLite's file; NULL: in memory, gone with the connection. It must exist; -wal and -shm get its mode. */
+	const char *file;
+	const struct pgconn *pg; /* not NULL: PostgreSQL, and the writer's mark */
+	struct pg_mark *mark;
+};
+
+/* ST_INVALID: the file is no database, the server not fit; ST_DENIED: the server is there and does not let us in;
+ * ST_IO; ST_NOMEM. */
 MUST_USE enum status db_new(const struct db_where *where, enum db_role role, struct db **ret, struct error *e);
 enum db_kind db_kind(const struct db *db);
 /* A change that is bad can be taken back alone (SQL_SAVEPOINT); else the whole transaction goes with it. */
@@ -90,7 +103,9 @@ static inline void db_free_p(struct db **db)
  * (WAL), which may not be ours. */
 MUST_USE enum status db_set_durable(struct db *db, struct error *e);
 
-/* For schema.c: how many of its steps this database has taken; 0: it is empty. ST_INVALID: another program's. */
+/* For schema.c: in a transaction, keeps other processes from changing the schema to its end. */
+MUST_USE enum status db_schema_lock(struct db *db, struct error *e);
+/* How many of its steps this database has taken; 0: it is empty. ST_INVALID: another program's. */
 MUST_USE enum status db_schema_version(struct db *db, int64_t *ret, struct error *e);
 MUST_USE enum status db_schema_set(struct db *db, int64_t version, struct error *e);
 
@@ -106,7 +121,20 @@ MUST_USE enum status db_run(struct db *db, enum sql id, struct error *e);
 /* A transaction that writes. */
 MUST_USE enum status db_begin(struct db *db, struct error *e);
 MUST_USE enum status db_commit(struct db *db, struct error *e);
+/* The same; where the answer to it is lost, the next writer's connection finds out whether it stands (pg_mark). */
+MUST_USE enum status db_commit_batch(struct db *db, struct error *e);
 void db_rollback(struct db *db); /* wherever it stands, also outside of one */
+
+/* Of a connection that was idle: is the other side still there, as far as can be told without asking it? */
+bool db_alive(struct db *db);
+/* After a failure: may the connection be used again? */
+bool db_sound(struct db *db);
+
+/* Until the end of the transaction, nobody else holds this name: for what has no row that could be locked. */
+MUST_USE enum status db_hold(struct db *db, const char *name, struct error *e);
+
+/* In a transaction: is it this process that prunes, of all on this database? */
+MUST_USE enum status db_prune_lock(struct db *db, bool *ret_mine, struct error *e);
 
 /* Between batches. SQLite: brings its log into the database file. */
 enum db_tidy {
@@ -131,7 +159,8 @@ void query_blob(struct query *q, struct slice s);
 
 /* Steps once: *ret_row says whether there is a row to read with query_get_*.
  * ST_IO or ST_NOMEM: the connection, or the disk behind it, is unwell, and with it the transaction that ran.
- * ST_CONFLICT, ST_INVALID: only this statement was bad. */
+ * ST_AGAIN: others were in the way; the transaction is lost, and may work the next time.
+ * ST_CONFLICT, ST_INVALID: only this statement was bad; without savepoints the transaction is lost with it. */
 MUST_USE enum status query_row(struct query *q, bool *ret_row, struct error *e);
 int64_t query_changes(struct query *q);             /* rows that it wrote or deleted, once stepped to its end */
 int64_t query_get_int(struct query *q, int column); /* truth is 0 or 1 */

@@ -15,12 +15,19 @@ struct db_engine {
 	enum status (*number)(struct db *db, const char *sql, int64_t *ret, struct error *e);
 	enum status (*begin)(struct db *db, struct error *e);
 	enum status (*commit)(struct db *db, struct error *e);
+	enum status (*commit_batch)(struct db *db, struct error *e); /* NULL: as commit */
 	void (*rollback)(struct db *db);
+	bool (*sound)(struct db *db);
+	bool (*alive)(struct db *db); /* NULL: always */
+	enum status (*hold)(struct db *db, const char *name, struct error *e); /* NULL: nobody else writes */
 	enum status (*set_durable)(struct db *db, struct error *e);
 	enum status (*tidy)(struct db *db, enum db_tidy how, struct error *e);
 	/* Steps of schema.c that this database has taken. 0: it is empty. ST_INVALID: another program's. */
 	enum status (*schema_version)(struct db *db, int64_t *ret, struct error *e);
+	enum status (*schema_lock)(struct db *db, struct error *e); /* NULL: begin keeps others out */
 	enum status (*schema_set)(struct db *db, int64_t version, struct error *e);
+
+	enum status (*prune_lock)(struct db *db, bool *ret_mine, struct error *e); /* NULL: always ours */
 
 	void (*start)(struct query *q, enum sql id);
 	void (*done)(struct query *q);
@@ -41,3 +48,4 @@ struct sql_text {
 extern const struct sql_text sql_texts[SQL_COUNT];
 
 MUST_USE enum status db_sqlite_new(const struct db_where *where, enum db_role role, struct db **ret, struct error *e);
+MUST_USE enum status db_pg_new(const struct db_where *where, enum db_role role, struct db **ret, struct error *e);

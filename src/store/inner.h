@@ -4,6 +4,7 @@
 #include "store/db.h"
 #include "store/folder.h"
 #include "store/gauges.h"
+#include "store/pgconn.h"
 #include "store/prune.h"
 #include "store/reserve.h"
 #include "store/store.h"
@@ -12,6 +13,7 @@
 enum {
 	BATCH_MAX = 256, /* changes in one transaction */
 	QUEUE_DEFAULT = 4096,
+	READERS_AWAY_S = 2,
 	READERS_MAX = 4, /* connections; a read takes microseconds, more threads wait for their turn */
 };
 
@@ -26,6 +28,8 @@ struct batch {
 	size_t n;
 	struct pending v[BATCH_MAX];
 	bool taken[BATCH_MAX]; /* else refused for want of room */
+	uint16_t order[BATCH_MAX]; /* in which those are decided */
+	size_t order_n;
 	enum status st[BATCH_MAX];
 	enum outcome outcome[BATCH_MAX];
 	struct error e[BATCH_MAX];
@@ -46,6 +50,7 @@ struct readers {
 	pthread_cond_t given;
 	struct db *idle[READERS_MAX];
 	size_t idle_n, out_n;
+	int64_t away_until_s; /* PostgreSQL: not before then is it tried again */
 };
 
 /* The writer's view of the disk (room.c). */
@@ -61,12 +66,16 @@ struct store {
 	const struct clock *clock;
 	struct prune_rule rule;
 	int64_t prune_interval_ns; /* 0: only when asked */
-	struct folder folder;
+	struct folder folder;	/* SQLite */
+	struct pgconn pg;	/* PostgreSQL */
 	struct wall created;
 
 	/* The writer's connection; NULL after an I/O error, until the next batch. A store in memory has no other. */
 	pthread_mutex_t db_lock;
 	struct db *db;
+	struct pg_mark mark;
+	bool away; /* PostgreSQL was not to be reached at away_ms, and nobody is to wait for it */
+	int64_t away_ms;
 
 	pthread_mutex_t lock; /* of what follows */
 	pthread_cond_t wake, task_done;
@@ -90,9 +99,15 @@ struct store {
 };
 
 /* Where its connections lead; borrowed from the store. */
-struct db_where store_where(const struct store *s);
+struct db_where store_where(struct store *s);
 /* Prepends which database it was; the text never tells a password. */
 enum status store_named(const struct store *s, struct error *e);
+
+#define STORE_HINT "the certificate authority cannot record this now; try again later"
+
+/* batch.c: decides what is taken of the batch, under db_lock, and commits it; outcomes and errors are then in b.
+ * Else all of it failed for one reason. */
+MUST_USE enum status batch_apply(struct store *s, struct batch *b, struct error *e);
 
 /* writer.c */
 void *writer_main(void *store);

@@ -12,8 +12,7 @@ struct place {
 	bool closed;
 };
 
-/* sql: SQL_PLACE, or SQL_PLACE_HOLD where the line is to end: nothing is issued from it meanwhile. */
-static enum status place_find(struct db *db, enum sql sql, const char *serial, struct place *ret, struct error *e)
+static enum status place_look(struct db *db, enum sql sql, const char *serial, struct place *ret, struct error *e)
 {
 	bool found;
 	*ret = (struct place){ 0 };
@@ -24,6 +23,16 @@ static enum status place_find(struct db *db, enum sql sql, const char *serial, s
 	if (found)
 		*ret = (struct place){ query_get_int(&q, 0), query_get_int(&q, 1) };
 	return ST_OK;
+}
+
+/* Nothing is issued below it from here to the end of the transaction, and what was is there to be read. */
+static enum status place_hold(struct db *db, const char *serial, struct place *ret, struct error *e)
+{
+	if (place_look(db, SQL_PLACE_HOLD, serial, ret, e))
+		return e->status;
+	if (ret->id || db_kind(db) == DB_SQLITE)
+		return ST_OK;
+	return db_hold(db, serial, e) ? e->status : place_look(db, SQL_PLACE_HOLD, serial, ret, e);
 }
 
 /* --- the certificates of a line ----------------------------------------------------------------------------------- */
@@ -133,7 +142,7 @@ enum status line_read(struct db *db, const char *serial, enum line_scope scope, 
 	AUTO(members_done) struct members m = { 0 };
 	AUTO(store_line_done) struct store_line l = { 0 };
 	struct place at;
-	if (place_find(db, SQL_PLACE, serial, &at, e) || members_find(db, at.id, serial, scope, &m, e))
+	if (place_look(db, SQL_PLACE, serial, &at, e) || members_find(db, at.id, serial, scope, &m, e))
 		return e->status;
 	size_t max = m.n < STORE_LINE_SHOWN ? m.n : STORE_LINE_SHOWN;
 	l.v = calloc(max ? max : 1, sizeof *l.v);
@@ -171,7 +180,7 @@ static enum status revoke_descendants(struct db *db, const struct change *c, boo
 {
 	AUTO(members_done) struct members m = { 0 };
 	struct place at;
-	if (place_find(db, SQL_PLACE_HOLD, c->serial, &at, e) || members_find(db, at.id, c->serial, c->scope, &m, e) ||
+	if (place_hold(db, c->serial, &at, e) || members_find(db, at.id, c->serial, c->scope, &m, e) ||
 	    revoke_one(db, c, c->serial, ret_any, e))
 		return e->status;
 	for (size_t i = 0; i < m.n; i++)
@@ -229,7 +238,7 @@ static enum status revoke_lineage(struct db *db, const struct change *c, bool *r
 {
 	struct place at;
 	bool named = false;
-	if (place_find(db, SQL_PLACE_HOLD, c->serial, &at, e) || (!at.id && line_add(db, c->serial, &at.id, e)) ||
+	if (place_hold(db, c->serial, &at, e) || (!at.id && line_add(db, c->serial, &at.id, e)) ||
 	    close_line(db, c, at.id, ret_any, e))
 		return e->status;
 	if (!*ret_any)

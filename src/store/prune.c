@@ -92,6 +92,16 @@ static enum status delete_row(struct db *db, enum sql id, int64_t key, int64_t *
 	return ST_OK;
 }
 
+static enum status hold_line(struct db *db, int64_t line, struct error *e)
+{
+	bool row;
+	if (db_kind(db) == DB_SQLITE)
+		return ST_OK;
+	AUTO(query_done) struct query q = query_of(db, SQL_PRUNE_LINE_HOLD);
+	query_int(&q, line);
+	return query_row(&q, &row, e);
+}
+
 static enum status prune_certs(struct db *db, int64_t open_before, int64_t closed_before, struct prune_cursor *c,
                                int64_t *removed, bool *ret_more, struct error *e)
 {
@@ -103,7 +113,7 @@ static enum status prune_certs(struct db *db, int64_t open_before, int64_t close
 		return e->status;
 	int64_t lines = 0; /* they go along, uncounted */
 	for (size_t i = 0; i < d.n; i++)
-		if (delete_row(db, SQL_PRUNE_CERT, d.v[i].id, removed, e) ||
+		if (hold_line(db, d.v[i].line, e) || delete_row(db, SQL_PRUNE_CERT, d.v[i].id, removed, e) ||
 		    delete_row(db, SQL_PRUNE_LINE, d.v[i].line, &lines, e))
 			return e->status;
 	return ST_OK;
@@ -132,7 +142,9 @@ enum status prune_step(struct db *db, const struct prune_rule *rule, struct wall
 	bool more = false;
 	if (db_begin(db, e))
 		return e->status;
-	if (prune_rows(db, rule, now, &next, &removed, &more, e) || db_commit(db, e)) {
+	bool mine;
+	if (db_prune_lock(db, &mine, e) || (mine && prune_rows(db, rule, now, &next, &removed, &more, e)) ||
+	    db_commit(db, e)) {
 		db_rollback(db);
 		return e->status;
 	}

@@ -2,33 +2,33 @@
 
 /* Step i leads from version i to i + 1. A step that was released is never edited. Plain rowid tables: WITHOUT ROWID
  * costs 2.6 times as much with rows of this size. Times are seconds since 1970, serials decimal text; lines.serial is
- * that of its first certificate. One text for both engines, with the words in which they differ. */
-#define STEP_0(ROW_ID, INT, BLOB, END)                                                                                 \
+ * that of its first certificate. One text for both engines, with the words in which they differ. COLLATE "C": an
+ * index must not depend on the C library of the database's host. */
+#define STEP_0(ROW_ID, INT, TEXT, BLOB, END)                                                                           \
 	"CREATE TABLE meta ("                                                                                          \
 	" id " INT " PRIMARY KEY CHECK (id = 1),"                                                                      \
-	" instance TEXT NOT NULL,"                                                                                     \
+	" instance " TEXT " NOT NULL,"                                                                                 \
 	" created " INT " NOT NULL"                                                                                    \
 	")" END ";"                                                                                                    \
 	"CREATE TABLE lines ("                                                                                         \
 	" id " ROW_ID ","                                                                                              \
-	" serial TEXT NOT NULL UNIQUE," /* of its first certificate */                                                 \
+	" serial " TEXT " NOT NULL UNIQUE," /* of its first certificate */                                             \
 	" closed_at " INT ","                                                                                          \
-	" closed_by TEXT"                                                                                              \
-	")" END ";"                                                                                                    \
+	" closed_by " TEXT ")" END ";"                                                                                 \
 	"CREATE TABLE certs ("                                                                                         \
 	" id " ROW_ID ","                                                                                              \
-	" serial TEXT NOT NULL UNIQUE,"                                                                                \
-	" subject TEXT NOT NULL,"                                                                                      \
-	" sans TEXT NOT NULL,"                                                                                         \
-	" provisioner_id TEXT NOT NULL,"                                                                               \
-	" provisioner_name TEXT NOT NULL,"                                                                             \
+	" serial " TEXT " NOT NULL UNIQUE,"                                                                            \
+	" subject " TEXT " NOT NULL,"                                                                                  \
+	" sans " TEXT " NOT NULL,"                                                                                     \
+	" provisioner_id " TEXT " NOT NULL,"                                                                           \
+	" provisioner_name " TEXT " NOT NULL,"                                                                         \
 	" provisioner_type " INT " NOT NULL,"                                                                          \
 	" key_fp " BLOB " NOT NULL,"                                                                                   \
 	" new_key " INT " NOT NULL," /* 0: its parent's, whose row is here */                                          \
 	" not_before " INT " NOT NULL,"                                                                                \
 	" not_after " INT " NOT NULL,"                                                                                 \
 	" granted_s " INT " NOT NULL,"                                                                                 \
-	" parent TEXT," /* NULL: the first of its line */                                                              \
+	" parent " TEXT "," /* NULL: the first of its line */                                                          \
 	" line " INT " NOT NULL,"                                                                                      \
 	" generation " INT " NOT NULL,"                                                                                \
 	" created " INT " NOT NULL,"                                                                                   \
@@ -40,34 +40,34 @@
 	                                                      * and none is written on the path that runs most. */     \
 	"CREATE INDEX certs_key ON certs (key_fp) WHERE new_key = 1;"                                                  \
 	"CREATE TABLE revocations ("                                                                                   \
-	" serial TEXT NOT NULL UNIQUE,"                                                                                \
+	" serial " TEXT " NOT NULL UNIQUE,"                                                                            \
 	" reason_code " INT " NOT NULL,"                                                                               \
-	" reason TEXT NOT NULL,"                                                                                       \
-	" provisioner TEXT NOT NULL,"                                                                                  \
+	" reason " TEXT " NOT NULL,"                                                                                   \
+	" provisioner " TEXT " NOT NULL,"                                                                              \
 	" mtls " INT " NOT NULL,"                                                                                      \
-	" token TEXT,"                                                                                                 \
+	" token " TEXT ","                                                                                             \
 	" revoked_at " INT " NOT NULL,"                                                                                \
 	" not_after " INT /* of the certificate; NULL: not known here */                                               \
 	")" END ";"                                                                                                    \
 	"CREATE INDEX revocations_not_after ON revocations (not_after);"                                               \
 	"CREATE TABLE tokens ("                                                                                        \
-	" id TEXT NOT NULL UNIQUE,"                                                                                    \
-	" serial TEXT," /* of the certificate that it gave; NULL: none */                                              \
+	" id " TEXT " NOT NULL UNIQUE,"                                                                                \
+	" serial " TEXT "," /* of the certificate that it gave; NULL: none */                                          \
 	" exp " INT " NOT NULL"                                                                                        \
 	")" END ";"                                                                                                    \
 	"CREATE INDEX tokens_exp ON tokens (exp);"                                                                     \
 	"CREATE TABLE blocked_keys ("                                                                                  \
 	" key_fp " BLOB " NOT NULL UNIQUE,"                                                                            \
-	" reason TEXT NOT NULL,"                                                                                       \
+	" reason " TEXT " NOT NULL,"                                                                                   \
 	" blocked_at " INT " NOT NULL"                                                                                 \
 	")" END ";"
 
 /* 0: the first renewal of its parent; 1: a retry of that, within the window; 2: another one, see the log */
-#define STEP_1(ROW_ID, INT, BLOB, END) "ALTER TABLE certs ADD COLUMN again " INT " NOT NULL DEFAULT 0;"
+#define STEP_1(ROW_ID, INT, TEXT, BLOB, END) "ALTER TABLE certs ADD COLUMN again " INT " NOT NULL DEFAULT 0;"
 
 /* Whether a revocation is on a list: crl.c. A list belongs to an issuer; a number to no issuer, so that it goes up even
  * where one of the same name follows another. */
-#define STEP_2(ROW_ID, INT, BLOB, END)                                                                                 \
+#define STEP_2(ROW_ID, INT, TEXT, BLOB, END)                                                                           \
 	"ALTER TABLE revocations ADD COLUMN listed " INT " NOT NULL DEFAULT 0;"                                        \
 	"CREATE INDEX revocations_unlisted ON revocations (serial) WHERE listed = 0;"                                  \
 	"CREATE TABLE crl_number ("                                                                                    \
@@ -76,13 +76,13 @@
 	")" END ";"                                                                                                    \
 	"INSERT INTO crl_number VALUES (1, 0);"                                                                        \
 	"CREATE TABLE crls ("                                                                                          \
-	" issuer TEXT NOT NULL UNIQUE,"                                                                                \
+	" issuer " TEXT " NOT NULL UNIQUE,"                                                                            \
 	" number " INT " NOT NULL," /* -1: none yet */                                                                 \
 	" this_update " INT " NOT NULL,"                                                                               \
 	" next_update " INT " NOT NULL,"                                                                               \
 	" entries " INT " NOT NULL,"                                                                                   \
 	" der " BLOB " NOT NULL,"                                                                                      \
-	" lease_by TEXT NOT NULL," /* who makes the next; '': nobody has begun */                                      \
+	" lease_by " TEXT " NOT NULL," /* who makes the next; '': nobody has begun */                                  \
 	" lease_until " INT " NOT NULL"                                                                                \
 	")" END ";"
 
@@ -94,8 +94,9 @@
 enum { VERSION = 3 };
 
 static const char *const steps[DB_KINDS][VERSION] = {
-	[DB_SQLITE] = STEPS("INTEGER PRIMARY KEY", "INTEGER", "BLOB", " STRICT"),
-	[DB_POSTGRESQL] = STEPS("BIGINT GENERATED ALWAYS AS IDENTITY PRIMARY KEY", "BIGINT", "BYTEA", ""),
+	[DB_SQLITE] = STEPS("INTEGER PRIMARY KEY", "INTEGER", "TEXT", "BLOB", " STRICT"),
+	[DB_POSTGRESQL] = STEPS("BIGINT GENERATED BY DEFAULT AS IDENTITY PRIMARY KEY", "BIGINT", "TEXT COLLATE \"C\"",
+	                        "BYTEA", ""),
 };
 
 /* A name of 32 random hexadecimal digits. */
@@ -142,7 +143,7 @@ enum status schema_migrate(struct db *db, struct wall now, struct error *e)
 {
 	if (db_begin(db, e))
 		return e->status;
-	if (!schema_steps(db, now, e) && !db_commit(db, e))
+	if (!db_schema_lock(db, e) && !schema_steps(db, now, e) && !db_commit(db, e))
 		return ST_OK;
 	db_rollback(db);
 	return e->status;

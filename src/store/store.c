@@ -2,10 +2,14 @@
 
 #include "base/duration.h"
 #include "store/apply.h"
+#include "store/libpq.h"
 #include "store/line.h"
 #include "store/schema.h"
 #include <signal.h>
 #include <stdlib.h>
+#include <time.h>
+
+enum { START_PAUSE_MS = 500 };
 
 /* --- life --------------------------------------------------------------------------------------------------------- */
 
@@ -31,6 +35,7 @@ static void store_free(struct store *s)
 	db_free(s->db);
 	reserve_done(&s->room.reserve);
 	folder_done(&s->folder);
+	pgconn_done(&s->pg);
 	waitlist_free(s->waiting);
 	free(s->batch);
 	pthread_cond_destroy(&s->readers.given);
@@ -74,24 +79,68 @@ static enum status store_alloc(const struct store_conf *conf, struct store **ret
 	return ST_OK;
 }
 
-struct db_where store_where(const struct store *s)
+struct db_where store_where(struct store *s)
 {
-	return (struct db_where){ .file = s->folder.database };
+	bool pg = s->kind == STORE_POSTGRESQL;
+	return (struct db_where){ .file = s->folder.database, .pg = pg ? &s->pg : NULL, .mark = &s->mark };
 }
 
 enum status store_named(const struct store *s, struct error *e)
 {
-	return s->kind == STORE_MEMORY ? error_wrap(e, "database in memory")
-	                               : error_wrap(e, "database %s", s->folder.database);
+	const char *name = s->kind == STORE_POSTGRESQL ? s->pg.shown : s->folder.database;
+	return s->kind == STORE_MEMORY ? error_wrap(e, "database in memory") : error_wrap(e, "database %s", name);
 }
 
 static enum status database_open(struct store *s, struct error *e)
 {
 	const struct db_where where = store_where(s);
-	if (db_new(&where, DB_WRITER, &s->db, e) || schema_check(s->db, e) ||
-	    (s->kind != STORE_MEMORY && db_set_durable(s->db, e)) || schema_migrate(s->db, clock_wall(s->clock), e) ||
-	    schema_created(s->db, &s->created, e))
-		return store_named(s, e);
+	bool first = s->kind == STORE_SQLITE; /* its log, before the tables; the others have no use for it without */
+	if (db_new(&where, DB_WRITER, &s->db, e) || schema_check(s->db, e) || (first && db_set_durable(s->db, e)) ||
+	    schema_migrate(s->db, clock_wall(s->clock), e) ||
+	    (!first && s->kind != STORE_MEMORY && db_set_durable(s->db, e)) || schema_created(s->db, &s->created, e)) {
+		db_free(TAKE(s->db));
+		return e->status;
+	}
+	return ST_OK;
+}
+
+/* A database server may come up later than the CA: after a power cut, say. What is wrong in a way that time does not
+ * mend is not waited for. */
+static enum status database_wait(struct store *s, const struct store_conf *conf, struct error *e)
+{
+	for (int64_t waited_ms = 0;; waited_ms += START_PAUSE_MS) {
+		const struct timespec pause = { START_PAUSE_MS / 1000, START_PAUSE_MS % 1000 * 1000000 };
+		if (!database_open(s, e))
+			return ST_OK;
+		bool wait = s->kind == STORE_POSTGRESQL && (e->status == ST_IO || e->status == ST_AGAIN);
+		store_named(s, e);
+		if (!wait || waited_ms >= conf->start_wait_s * 1000)
+			return e->status;
+		if (waited_ms == 0 && conf->notice)
+			conf->notice(conf->notice_ctx, e->text);
+		nanosleep(&pause, NULL);
+	}
+}
+
+/* The place where it is, without going there yet. */
+static enum status place_open(struct store *s, const struct store_conf *conf, struct error *e)
+{
+	switch (conf->kind) {
+	case STORE_SQLITE:
+		return folder_take(conf->folder, &s->folder, e) ?
+		               e->status :
+		               reserve_open(s->folder.path, conf->reserve_bytes, &s->room.reserve, e);
+	case STORE_POSTGRESQL:
+		if (libpq_load(e))
+			return error_wrap(e, "db.type postgresql");
+		if (pgconn_parse(conf->source, conf->database, &s->pg, e))
+			return e->status;
+		if (s->pg.warning[0] && conf->notice)
+			conf->notice(conf->notice_ctx, s->pg.warning);
+		return ST_OK;
+	case STORE_MEMORY:
+		break;
+	}
 	return ST_OK;
 }
 
@@ -111,15 +160,12 @@ enum status store_open(const struct store_conf *conf, struct store **ret, struct
 	AUTO(store_free_p) struct store *s = NULL;
 	if (store_alloc(conf, &s, e))
 		return e->status;
-	if (conf->kind == STORE_SQLITE && (folder_take(conf->folder, &s->folder, e) ||
-	                                   reserve_open(s->folder.path, conf->reserve_bytes, &s->room.reserve, e)))
+	if (place_open(s, conf, e))
 		return e->status;
 	s->prune_at.ns = clock_mono(s->clock).ns + s->prune_interval_ns;
-	for (int attempt = 0; database_open(s, e); attempt++) {
+	for (int attempt = 0; database_wait(s, conf, e); attempt++)
 		if (!room_make(s, attempt, e))
 			return e->status;
-		db_free(TAKE(s->db));
-	}
 	room_begin(s);
 	if (thread_start(s, e))
 		return e->status;

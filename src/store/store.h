@@ -1,4 +1,4 @@
-/* store.h - what the CA must not forget. Implements authority/change.h on SQLite (WAL, synchronous=FULL).
+/* store.h - what the CA must not forget. Implements authority/change.h on SQLite (WAL, synchronous=FULL) or PostgreSQL.
  *
  * Writes: one thread owns the writing connection and commits whatever is waiting as one transaction (group commit);
  * conditions are checked inside it, and one refusal does not spoil the batch. Reads: any thread; facts that do not
@@ -9,6 +9,7 @@
 
 enum store_kind {
 	STORE_SQLITE, /* folder */
+	STORE_POSTGRESQL, /* source, database: shared with other nodes */
 	STORE_MEMORY, /* no db stanza: forgotten at the end; keeps no revocations (OUTCOME_UNSUPPORTED) */
 };
 
@@ -28,6 +29,12 @@ typedef void store_room_fn(void *ctx, enum store_room room, const char *why);
 struct store_conf {
 	enum store_kind kind;
 	const char *folder; /* created 0700 where missing */
+	/* PostgreSQL: URL or libpq's key=value words; the database's name, or NULL where source has it. */
+	const char *source, *database;
+	int64_t start_wait_s; /* PostgreSQL: how long store_open waits for a server that is not there (yet) */
+	/* May be NULL. Told in one line what the operator should know while store_open runs. */
+	void (*notice)(void *ctx, const char *text);
+	void *notice_ctx;
 	const struct clock *clock;
 	/* Pruning, in small steps in the background; never of what still protects (design). */
 	int64_t keep_expired_s;      /* certificates stay this long after expiry; < 0: for ever */
@@ -43,7 +50,8 @@ struct store_conf {
 
 struct store;
 
-/* ST_CONFLICT: another process holds it (named); ST_IO; ST_INVALID: not our database or of a newer version. */
+/* ST_CONFLICT: another process holds it (named); ST_IO; ST_INVALID: not our database or of a newer version; ST_DENIED:
+ * the server does not let us in; ST_MISSING: no libpq. */
 MUST_USE enum status store_open(const struct store_conf *conf, struct store **ret, struct error *e);
 void store_close(struct store *s); /* finishes what is queued */
 

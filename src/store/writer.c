@@ -24,24 +24,26 @@ static const struct error no_error;
 
 enum status writer_ready(struct store *s, struct error *e)
 {
-	if (s->db)
+	if (s->db && db_alive(s->db))
 		return ST_OK;
+	db_free(TAKE(s->db));
 	AUTO(db_free_p) struct db *db = NULL;
 	const struct db_where where = store_where(s);
 	if (db_new(&where, DB_WRITER, &db, e) || schema_check(db, e) || db_set_durable(db, e) || db_tidy(db, DB_TIDY_WHOLE, e)) {
-		if (e->status ==
-		    ST_INVALID) /* it was ours when we opened it: now the disk is at fault, not the request */
+		/* It was ours when we opened it: now the disk, or the server, is at fault, and not the request. */
+		if (e->status != ST_NOMEM)
 			e->status = ST_IO;
 		return store_named(s, e);
 	}
 	s->db = TAKE(db);
+	s->away = false;
 	return ST_OK;
 }
 
 enum status writer_lost(struct store *s, struct error *e)
 {
 	db_rollback(s->db);
-	if (s->kind != STORE_MEMORY)
+	if (s->kind != STORE_MEMORY && !db_sound(s->db))
 		db_free(TAKE(s->db));
 	return store_named(s, e);
 }
@@ -59,26 +61,10 @@ static size_t batch_sift(const struct store *s, struct batch *b)
 	return taken;
 }
 
-static enum status batch_decide(struct store *s, struct batch *b, struct error *e)
-{
-	if (db_begin(s->db, e))
-		return e->status;
-	for (size_t i = 0; i < b->n; i++) {
-		if (!b->taken[i])
-			continue;
-		b->st[i] = apply_change(s->db, b->v[i].change, s->kind != STORE_MEMORY, &b->outcome[i], &b->e[i]);
-		if (apply_fatal(b->st[i])) {
-			*e = b->e[i];
-			return e->status;
-		}
-	}
-	return db_commit(s->db, e);
-}
-
 /* All of the batch fails for one reason, which is none of the request's. */
 static void batch_fail(struct batch *b, struct error *e)
 {
-	error_hint(e, "the certificate authority cannot record this now; try again later");
+	error_hint(e, STORE_HINT);
 	for (size_t i = 0; i < b->n; i++) {
 		if (!b->taken[i])
 			continue;
@@ -112,13 +98,6 @@ static void batch_count(struct store *s, int64_t n, bool committed)
 	pthread_mutex_unlock(&s->lock);
 }
 
-static enum status batch_try(struct store *s, struct batch *b, struct error *e)
-{
-	if (writer_ready(s, e))
-		return e->status;
-	return batch_decide(s, b, e) ? writer_lost(s, e) : ST_OK;
-}
-
 static void batch_run(struct store *s, struct batch *b)
 {
 	struct error e;
@@ -126,7 +105,7 @@ static void batch_run(struct store *s, struct batch *b)
 	pthread_mutex_lock(&s->db_lock);
 	size_t taken;
 	int attempt = 0;
-	while ((taken = batch_sift(s, b)) > 0 && (st = batch_try(s, b, &e)) && room_make(s, attempt, &e))
+	while ((taken = batch_sift(s, b)) > 0 && (st = batch_apply(s, b, &e)) && room_make(s, attempt, &e))
 		attempt++;
 	pthread_mutex_unlock(&s->db_lock);
 	if (taken && st)

@@ -287,8 +287,8 @@ static const struct refusal_row {
 	{ "authority", "[]", "authority: not an object" },
 	/* database */
 	{ "db.type", NULL,
-	  "db.type: missing; give sqlite. The peer's badger, badgerv1, badgerv2, bbolt and mysql, and postgresql, stop "
-	  "start-up" },
+	  "db.type: missing; give sqlite, or postgresql for several nodes (docs/postgresql.md). The peer's badger, "
+	  "badgerv1, badgerv2, bbolt and mysql stop start-up" },
 	{ "db.type", "\"badgerv2\"",
 	  "db.type: \"badgerv2\" cannot be read here; set \"type\": \"sqlite\" and leave \"dataSource\" as it is or "
 	  "name a "
@@ -319,10 +319,10 @@ static const struct refusal_row {
 	  "folder. Used tokens and revocations do not come along by themselves: `step-ca db import FILE` takes a list "
 	  "of "
 	  "serials or a CRL" },
-	{ "db.type", "\"postgresql\"",
-	  "db.type: PostgreSQL is not built yet; set \"type\": \"sqlite\" and \"dataSource\" to a folder" },
-	{ "db.type", "\"oracle\"", "db.type: no such database; set \"type\": \"sqlite\"" },
-	{ "db.dataSource", "\"\"", "db.dataSource: missing; give the folder that holds the database" },
+	{ "db.type", "\"oracle\"", "db.type: no such database; set \"type\" to \"sqlite\" or \"postgresql\"" },
+	{ "db.dataSource", "\"\"",
+	  "db.dataSource: missing; give sqlite: the folder that holds the database; postgresql: "
+	  "postgresql://USER@HOST/DATABASE?sslmode=.." },
 	{ "db.prune.keepExpired", "\"30d\"", "db.prune.keepExpired: not a duration such as 24h, nor \"forever\"" },
 	{ "db.prune.keepExpired", "\"-1h\"", "db.prune.keepExpired: must be between 0s and 876000h0m0s" },
 	{ "db.prune.interval", "\"forever\"", "db.prune.interval: not a duration such as 24h" },
@@ -511,7 +511,6 @@ static const struct unserved_row {
 	{ "ssh", "{\"hostKey\":\"x\"}", CKEY_STOP,
 	  "ssh: SSH certificates are not built yet; remove the key to run without them" },
 	{ "db.valueDir", "\"x\"", CKEY_WARN, "db.valueDir: ignored: sqlite keeps everything in dataSource" },
-	{ "db.database", "\"x\"", CKEY_WARN, "db.database: ignored: sqlite has one database in a folder" },
 	{ "db.badgerFileLoadingMode", "\"FileIO\"", CKEY_WARN,
 	  "db.badgerFileLoadingMode: ignored: says how badger reads its files, which is not used here" },
 	{ "monitoring", "{\"type\":\"newrelic\"}", CKEY_WARN,

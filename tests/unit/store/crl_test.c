@@ -323,6 +323,7 @@ static void nothing_is_lost_with_the_disk(void **state)
 	int64_t number;
 	bool mine;
 	(void)state;
+	sqlite_only();
 	world_open(w);
 	make_list(w, -1);
 	world_exec(w, "DROP TABLE crl_number");

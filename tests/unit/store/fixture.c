@@ -2,6 +2,7 @@
 
 #include "base/buf.h"
 #include "base/num.h"
+#include "store/libpq.h"
 #include <ftw.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -18,6 +19,73 @@ static struct mono world_mono(void *ctx)
 {
 	return (struct mono){ __atomic_load_n(&((struct world *)ctx)->mono_ns, __ATOMIC_SEQ_CST) };
 }
+
+/* --- PostgreSQL --------------------------------------------------------------------------------------------------- */
+
+static PGconn *pg_outside(const char *where)
+{
+	static const char *const keys[] = { "dbname", "options", NULL };
+	const char *const values[] = { where, "-c search_path=perennial,public -c client_min_messages=error", NULL };
+	struct error e = ERROR_INIT;
+	if (libpq_load(&e))
+		fail_msg("%s", e.text);
+	PGconn *h = libpq.connectdbParams(keys, values, 1);
+	if (libpq.status(h) != CONNECTION_OK)
+		fail_msg("%s: %s", where, libpq.errorMessage(h));
+	return h;
+}
+
+/* SQLite's way to write bytes is that of PostgreSQL for bits. */
+static char *pg_words(const char *sql)
+{
+	struct buf b = BUF_INIT(1 << 20);
+	while (*sql) {
+		size_t hex = sql[0] == 'x' && sql[1] == '\'' ? strspn(sql + 2, "0123456789ABCDEF") : 0;
+		if (hex && sql[2 + hex] == '\'') {
+			buf_addf(&b, "'\\x%.*s'::bytea", (int)hex, sql + 2);
+			sql += hex + 3;
+		} else if (!strncmp(sql, "AS BLOB", 7)) {
+			buf_addf(&b, "AS BYTEA");
+			sql += 7;
+		} else {
+			buf_addf(&b, "%c", *sql++);
+		}
+	}
+	return buf_take(&b);
+}
+
+static void pg_text_of(const char *where, const char *sql, char *out, size_t n)
+{
+	PGconn *h = pg_outside(where);
+	char *words = pg_words(sql);
+	PGresult *res = NULL;
+	if (!libpq.sendQuery(h, words))
+		fail_msg("%s: %s", words, libpq.errorMessage(h));
+	for (PGresult *next; (next = libpq.getResult(h)); res = next) {
+		ExecStatusType st = libpq.resultStatus(next);
+		if (st != PGRES_TUPLES_OK && st != PGRES_COMMAND_OK)
+			fail_msg("%s: %s", words, libpq.errorMessage(h));
+		libpq.clear(res);
+	}
+	bool row = libpq.ntuples(res) > 0;
+	snprintf(out, n, "%s", !row ? "" : libpq.getisnull(res, 0, 0) ? "-" : libpq.getvalue(res, 0, 0));
+	libpq.clear(res);
+	libpq.finish(h);
+	free(words);
+}
+
+static const char *pg_place(void)
+{
+	return getenv("PERENNIAL_PG");
+}
+
+void sqlite_only(void)
+{
+	if (pg_place())
+		skip();
+}
+
+/* --- worlds ------------------------------------------------------------------------------------------------------- */
 
 struct world *world_begin(enum store_kind kind)
 {
@@ -37,6 +105,20 @@ struct world *world_begin(enum store_kind kind)
 		.keep_expired_s = -1,
 		.renewable_after_expiry_s = -1,
 	};
+	if (kind == STORE_SQLITE && pg_place()) {
+		char none[8];
+		w->conf.kind = STORE_POSTGRESQL;
+		w->conf.source = pg_place();
+		pg_text_of(pg_place(),
+		           "DROP SCHEMA IF EXISTS perennial CASCADE;"
+		           "CREATE OR REPLACE FUNCTION public.comma(text, text) RETURNS text LANGUAGE sql AS"
+		           " $$ SELECT concat_ws(',', $1, $2) $$;"
+		           "CREATE OR REPLACE FUNCTION public.hex(bytea) RETURNS text LANGUAGE sql AS"
+		           " $$ SELECT upper(encode($1, 'hex')) $$;"
+		           "CREATE OR REPLACE AGGREGATE public.group_concat(text)"
+		           " (SFUNC = public.comma, STYPE = text)",
+		           none, sizeof(none));
+	}
 	return w;
 }
 
@@ -77,6 +159,11 @@ static sqlite3 *outside(struct world *w)
 
 void world_exec(struct world *w, const char *sql)
 {
+	char none[8];
+	if (w->conf.kind == STORE_POSTGRESQL) {
+		pg_text_of(w->conf.source, sql, none, sizeof(none));
+		return;
+	}
 	sqlite3 *h = outside(w);
 	if (sqlite3_exec(h, sql, NULL, NULL, NULL))
 		fail_msg("%s: %s", sql, sqlite3_errmsg(h));
@@ -85,6 +172,10 @@ void world_exec(struct world *w, const char *sql)
 
 void world_text(struct world *w, const char *sql, char *out, size_t n)
 {
+	if (w->conf.kind == STORE_POSTGRESQL) {
+		pg_text_of(w->conf.source, sql, out, n);
+		return;
+	}
 	sqlite3 *h = outside(w);
 	sqlite3_stmt *s = NULL;
 	if (sqlite3_prepare_v2(h, sql, -1, &s, NULL))
@@ -110,6 +201,8 @@ int64_t world_number(struct world *w, const char *sql)
 void world_check(struct world *w)
 {
 	char text[256];
+	if (w->conf.kind == STORE_POSTGRESQL)
+		return;
 	world_text(w, "PRAGMA integrity_check", text, sizeof(text));
 	assert_string_equal(text, "ok");
 }

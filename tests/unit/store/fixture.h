@@ -22,7 +22,8 @@ struct world {
 
 enum { NOW_S = 1800000000 };
 
-/* A new folder and a clock that stands at NOW_S; nothing is opened yet. */
+/* A new folder and a clock that stands at NOW_S; nothing is opened yet. Where PERENNIAL_PG names an empty database,
+ * STORE_SQLITE is a store in there (tests/lib/with-pg): the same rows for both engines. */
 struct world *world_begin(enum store_kind kind);
 void world_end(struct world *w); /* closes what is open */
 void world_open(struct world *w);
@@ -32,6 +33,8 @@ void world_close(struct world *w);
 void world_exec(struct world *w, const char *sql);
 void world_text(struct world *w, const char *sql, char *out, size_t n);
 int64_t world_number(struct world *w, const char *sql);
+/* For cases that look into SQLite's files: skips them on another engine. */
+void sqlite_only(void);
 /* The database is sound by its own judgement. */
 void world_check(struct world *w);
 

@@ -96,6 +96,7 @@ static void commits_and_files(void **state)
 	struct world *w = world_begin(STORE_SQLITE);
 	int64_t in_batches = 0;
 	(void)state;
+	sqlite_only();
 	w->conf.queue_max = 7;
 	world_open(w);
 	store_gauges(w->store, &g);
@@ -125,6 +126,7 @@ static void a_failed_commit_is_counted(void **state)
 	struct error e;
 	enum outcome o;
 	(void)state;
+	sqlite_only();
 	world_open(w);
 	faultvfs_arm(FAULT_ANY, 1, 1000, FAULT_EIO);
 	assert_int_equal(store_apply(w->store, change_issue("t", "1"), &o, &e), ST_IO);

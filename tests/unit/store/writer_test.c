@@ -299,6 +299,7 @@ static void test_submit_from_callback(void **state)
 static void test_log_is_bounded(void **state)
 {
 	(void)state;
+	sqlite_only();
 	struct world *w = world_begin(STORE_SQLITE);
 	char wal[220];
 	world_open(w);
