@@ -131,8 +131,8 @@ def a_timer_renews_and_nginx_serves_it(c):
     assert served(c) == old
     pid = c.show("nginx", "MainPID")
     every_second(c, "nginx")
-    until(lambda: served(c) not in (old, ""), "nginx serves the renewed certificate")
-    assert served(c) == serial(c, f"{CERTS}/nginx.crt")
+    # a worker that is about to end may answer in between
+    until(lambda: served(c) == serial(c, f"{CERTS}/nginx.crt") != old, "nginx serves the renewed certificate")
     assert c.show("nginx", "MainPID") == pid, "reloaded, not restarted"
     assert needs_renewal(c, f"{CERTS}/nginx.crt") == 1
     # The next ticks have nothing to do: skipped, neither renewed nor failed.
@@ -152,8 +152,8 @@ def the_daemon_tells_nginx_by_a_signal(c):
     until(lambda: served(c) == old, "nginx serves the old certificate")
     c.run("NGINX_PID=$(cat /run/nginx.pid); systemd-run -q --unit=seed -E STEPPATH=/etc/step-ca step ca renew --daemon "
           f'--exec "kill -HUP $NGINX_PID" {CERTS}/nginx.crt {CERTS}/nginx.key')
-    until(lambda: served(c) not in (old, ""), "nginx serves the renewed certificate")
-    assert served(c) == serial(c, f"{CERTS}/nginx.crt")
+    # a worker that is about to end may answer in between
+    until(lambda: served(c) == serial(c, f"{CERTS}/nginx.crt") != old, "nginx serves the renewed certificate")
     c.run("systemctl stop seed")
 
 
@@ -289,9 +289,10 @@ def a_daemon_that_hangs_is_restarted(c):
     until(lambda: "certificate renewed" in c.journal("step-renew@hang.service"), "it renews")
     pid = c.show("step-renew@hang.service", "MainPID")
     c.run("systemctl kill -s STOP step-renew@hang.service")
-    until(lambda: c.show("step-renew@hang.service", "ActiveState") == "active" and
-          c.show("step-renew@hang.service", "MainPID") != pid, "the watchdog restarts it")
-    assert c.show("step-renew@hang.service", "NRestarts") != "0"
+    def restarted():
+        state, now, times = c.show("step-renew@hang.service", "ActiveState", "MainPID", "NRestarts")
+        return state == "active" and now != pid and times != "0"
+    until(restarted, "the watchdog restarts it")
     c.run("systemctl stop step-renew@hang.service")
     # a pair that cannot be read: not started, and the reason is an error in the journal
     c.run("systemctl start --no-block step-renew@none.service")
