@@ -1,11 +1,11 @@
 /* One connection, from accept to close. Each state waits for one thing under one timer; conn.h has the diagram.
  *
- *   HANDSHAKE  on_event -> handshake_done, handshake_failed; a plain listener's connections begin behind it
+ *   HANDSHAKE  on_stream -> handshake_done, handshake_failed; a plain listener's connections begin behind it
  *   IDLE       step_idle: the first byte of a request
  *   HEAD       step_head: the empty line
  *   BODY       step_body: as many bytes as the head promised; then hand_over
  *   RUNNING    conn_take_reply, or give_up
- *   WRITING    on_write -> next request, or finish
+ *   WRITING    on_sent -> next request, or finish
  *   LINGER     on_linger: reading what is still on its way, since closing over unread bytes makes the kernel send a
  *              reset, which may overtake the answer or the alert */
 #include "net/conn.h"
@@ -16,7 +16,6 @@
 
 #include <arpa/inet.h>
 #include <limits.h>
-#include <event2/bufferevent_ssl.h>
 #include <netinet/tcp.h>
 #include <openssl/err.h>
 #include <sys/socket.h>
@@ -76,15 +75,6 @@ static bool may_evict(const struct conn *c, struct mono now)
 	return c->wait == WAIT_GONE || now.ns - c->since.ns > grace_ns;
 }
 
-/* Only where nothing is half written. */
-static void send_close_notify(struct conn *c)
-{
-	if (!c->ssl)
-		return;
-	SSL_shutdown(c->ssl);
-	ossl_forget_errors();
-}
-
 /* Of those that wait longest: one whose address has the most connections. */
 bool conn_evict(struct worker *w)
 {
@@ -105,7 +95,7 @@ bool conn_evict(struct worker *w)
 		return false;
 	listener_note(w->l, LISTENER_EVICTED);
 	if (victim->state == CONN_IDLE)
-		send_close_notify(victim);
+		stream_close_notify(victim->stream);
 	conn_kill(victim);
 	return true;
 }
@@ -145,10 +135,8 @@ void conn_kill(struct conn *c)
 		return;
 	drop_request(c);
 	enter(c, CONN_DEAD);
-	if (c->bev) {
-		bufferevent_setcb(c->bev, NULL, NULL, NULL, NULL);
-		bufferevent_disable(c->bev, EV_READ | EV_WRITE);
-	}
+	if (c->stream)
+		stream_stop(c->stream);
 	if (c->timer)
 		event_del(c->timer);
 	if (c->linger_ev)
@@ -165,8 +153,7 @@ void conn_kill(struct conn *c)
 
 static void conn_free(struct conn *c)
 {
-	if (c->bev)
-		bufferevent_free(c->bev);
+	stream_free(c->stream);
 	SSL_free(c->ssl);
 	if (c->timer)
 		event_free(c->timer);
@@ -199,7 +186,7 @@ static void on_linger(evutil_socket_t fd, short what, void *arg)
 
 static void linger(struct conn *c)
 {
-	bufferevent_free(TAKE(c->bev)); /* not c->ssl: its callbacks may be under us */
+	stream_stop(c->stream);
 	shutdown(c->fd, SHUT_WR);
 	enter(c, CONN_LINGER);
 	c->linger_ev = event_new(c->w->base, c->fd, EV_READ | EV_PERSIST, on_linger, c);
@@ -212,9 +199,9 @@ static void linger(struct conn *c)
 
 static void finish(struct conn *c)
 {
-	bool more = c->refused || evbuffer_get_length(bufferevent_get_input(c->bev)) > 0;
-	send_close_notify(c);
-	if (more && !c->eof)
+	bool more = c->refused || evbuffer_get_length(stream_input(c->stream)) > 0;
+	stream_close_notify(c->stream);
+	if (more)
 		linger(c);
 	else
 		conn_kill(c);
@@ -228,7 +215,7 @@ static bool write_tail(struct conn *c, struct request *r)
 	struct response *t = &r->tail;
 	if (!t->body_free)
 		return true;
-	if (evbuffer_add_reference(bufferevent_get_output(c->bev), t->body.p, t->body.n, t->body_free, t->body_owner))
+	if (evbuffer_add_reference(stream_output(c->stream), t->body.p, t->body.n, t->body_free, t->body_owner))
 		return false;
 	t->body_free = NULL;
 	return true;
@@ -239,12 +226,13 @@ static void write_bytes(struct conn *c, const struct buf *b, struct request *r)
 {
 	struct error e = ERROR_INIT;
 	enter(c, CONN_WRITING);
-	bufferevent_disable(c->bev, EV_READ);
-	if (buf_check(b, &e) || bufferevent_write(c->bev, b->p, b->n) || (r && !write_tail(c, r))) {
+	stream_enable(c->stream, false);
+	if (buf_check(b, &e) || evbuffer_add(stream_output(c->stream), b->p, b->n) || (r && !write_tail(c, r))) {
 		conn_kill(c);
 		return;
 	}
 	arm(c, conf_of(c)->limits.request_ms);
+	stream_send(c->stream, c->close);
 }
 
 void conn_take_reply(struct request *r)
@@ -303,7 +291,7 @@ static void give_up(struct conn *c)
 static void hand_over(struct conn *c)
 {
 	enter(c, CONN_RUNNING);
-	bufferevent_disable(c->bev, EV_READ); /* what is sent on waits in the kernel, within its bounds */
+	stream_enable(c->stream, false); /* what is sent on waits in the kernel, within its bounds */
 	c->req->handed_over = true;
 	c->req->spare = c->spare;
 	c->close |= c->spare;
@@ -315,7 +303,7 @@ static void hand_over(struct conn *c)
 /* True where the state changed and the next step may find what it waits for in the input. */
 static bool step_idle(struct conn *c)
 {
-	struct evbuffer *in = bufferevent_get_input(c->bev);
+	struct evbuffer *in = stream_input(c->stream);
 	char two[2];
 	/* RFC 9112 §2.2: "a server that is expecting to receive and parse a request-line SHOULD ignore at least one
 	 * empty line (CRLF) received prior to the request-line". The idle timer bounds them. */
@@ -350,6 +338,13 @@ static int64_t ms_since(struct conn *c, struct mono then)
 	return (clock_mono(conf_of(c)->clock).ns - then.ns) / 1000000;
 }
 
+/* Where memory is out the client goes on without being told, a little later. */
+static void tell_continue(struct conn *c)
+{
+	if (!evbuffer_add(stream_output(c->stream), "HTTP/1.1 100 Continue\r\n\r\n", 25))
+		stream_send(c->stream, false);
+}
+
 static bool accept_head(struct conn *c)
 {
 	const struct listener_limits *limits = &conf_of(c)->limits;
@@ -363,9 +358,8 @@ static bool accept_head(struct conn *c)
 		refuse(c, 413, "");
 		return false;
 	}
-	if (head->expect_continue && head->framing != HTTP1_EMPTY &&
-	    !evbuffer_get_length(bufferevent_get_input(c->bev)))
-		bufferevent_write(c->bev, "HTTP/1.1 100 Continue\r\n\r\n", 25);
+	if (head->expect_continue && head->framing != HTTP1_EMPTY && !evbuffer_get_length(stream_input(c->stream)))
+		tell_continue(c);
 	c->chunked = HTTP1_CHUNKED_INIT;
 	enter(c, CONN_BODY);
 	arm(c, limits->request_ms - ms_since(c, c->begun));
@@ -374,7 +368,7 @@ static bool accept_head(struct conn *c)
 
 static bool step_head(struct conn *c)
 {
-	struct evbuffer *in = bufferevent_get_input(c->bev);
+	struct evbuffer *in = stream_input(c->stream);
 	size_t n = input_head_size(in, &c->scanned), max = conf_of(c)->limits.header_bytes;
 	struct error e = ERROR_INIT;
 
@@ -398,8 +392,7 @@ static bool step_body(struct conn *c)
 {
 	struct error e = ERROR_INIT;
 	bool whole;
-	enum status st =
-		input_take_body(bufferevent_get_input(c->bev), &c->req->head, &c->chunked, &c->req->body, &whole, &e);
+	enum status st = input_take_body(stream_input(c->stream), &c->req->head, &c->chunked, &c->req->body, &whole, &e);
 	if (st)
 		refuse(c, st == ST_LIMIT ? 413 : status_of(st), st == ST_LIMIT ? "" : e.text);
 	else if (whole)
@@ -418,8 +411,6 @@ static void advance(struct conn *c)
 {
 	while (steps[c->state] && steps[c->state](c))
 		;
-	if (steps[c->state] && c->eof) /* the rest will not come */
-		conn_kill(c);
 }
 
 /* -- events --------------------------------------------------------------------------------------------------- */
@@ -440,22 +431,23 @@ static void handshake_done(struct conn *c)
 	arm(c, conf_of(c)->limits.idle_ms);
 }
 
-/* Why, from OpenSSL's reasons, which the bufferevent has gathered. */
+/* Why: the first of OpenSSL's reasons. */
 static const char *handshake_failure(struct conn *c, bool *ret_plain_http)
 {
-	const char *why = "connection closed during the TLS handshake";
-	for (unsigned long code; (code = bufferevent_get_openssl_error(c->bev));) {
+	const char *why = NULL;
+	for (unsigned long code; (code = ERR_get_error());) {
 		if (ERR_GET_LIB(code) != ERR_LIB_SSL)
 			continue;
 		*ret_plain_http |= ERR_GET_REASON(code) == SSL_R_HTTP_REQUEST;
-		why = ERR_reason_error_string(code) ? ERR_reason_error_string(code) : "TLS handshake failed";
+		if (!why)
+			why = ERR_reason_error_string(code) ? ERR_reason_error_string(code) : "TLS handshake failed";
 	}
 	if (SSL_get_verify_result(c->ssl) != X509_V_OK)
 		why = X509_verify_cert_error_string(SSL_get_verify_result(c->ssl));
-	return why;
+	return why ? why : "connection closed during the TLS handshake";
 }
 
-static void handshake_failed(struct conn *c, short what)
+static void handshake_failed(struct conn *c, bool eof)
 {
 	static const char answer[] =
 		"HTTP/1.0 400 Bad Request\r\n\r\nClient sent an HTTP request to an HTTPS server.\n";
@@ -466,56 +458,53 @@ static void handshake_failed(struct conn *c, short what)
 		conn_kill(c);
 		return;
 	}
-	if (what & BEV_EVENT_EOF)
+	if (eof)
 		conn_kill(c);
 	else
 		linger(c);
 }
 
-static void on_read(struct bufferevent *bev, void *arg)
+static void on_sent(struct conn *c)
 {
-	struct conn *c = arg;
-	(void)bev;
-	if (c->state == CONN_HANDSHAKE) /* data can come before the event that says it is done */
-		handshake_done(c);
-	advance(c);
-}
-
-static void on_write(struct bufferevent *bev, void *arg)
-{
-	struct conn *c = arg;
-	if (c->state != CONN_WRITING || evbuffer_get_length(bufferevent_get_output(bev)))
+	if (c->state != CONN_WRITING) /* 100 Continue */
 		return;
 	struct request *r = TAKE(c->req);
 	if (r)
 		request_end(r, r->status, r->body_n);
 	c->served = true;
-	if (c->close || c->eof || c->w->stopping) {
+	if (c->close || c->w->stopping) {
 		finish(c);
 		return;
 	}
 	enter(c, CONN_IDLE);
-	bufferevent_enable(c->bev, EV_READ);
+	stream_enable(c->stream, true);
 	arm(c, conf_of(c)->limits.idle_ms);
 	advance(c);
 }
 
-static void on_event(struct bufferevent *bev, short what, void *arg)
+/* The rest of what was begun will not come. */
+static void on_eof(struct conn *c)
 {
-	struct conn *c = arg;
-	(void)bev;
-	if (what & BEV_EVENT_CONNECTED) {
-		if (c->state == CONN_HANDSHAKE)
-			handshake_done(c);
-	} else if (c->state == CONN_HANDSHAKE) {
-		handshake_failed(c, what);
-	} else if ((what & BEV_EVENT_EOF) && (what & BEV_EVENT_READING)) {
-		/* libevent says so before it shows the bytes that came in the same read: look once more, then end. */
-		c->eof = true;
-		arm(c, 0);
-	} else {
+	if (c->state == CONN_IDLE)
+		stream_close_notify(c->stream);
+	conn_kill(c);
+}
+
+static void on_stream(void *ctx, enum stream_event event)
+{
+	struct conn *c = ctx;
+	if (event == STREAM_OPEN)
+		handshake_done(c);
+	else if (event == STREAM_INPUT)
+		advance(c);
+	else if (event == STREAM_SENT)
+		on_sent(c);
+	else if (c->state == CONN_HANDSHAKE)
+		handshake_failed(c, event == STREAM_EOF);
+	else if (event == STREAM_EOF)
+		on_eof(c);
+	else
 		conn_kill(c);
-	}
 }
 
 static void on_timer(evutil_socket_t fd, short what, void *arg)
@@ -526,10 +515,10 @@ static void on_timer(evutil_socket_t fd, short what, void *arg)
 	if (c->state == CONN_HANDSHAKE)
 		tell_refused(c, LISTENER_HANDSHAKE_LATE, "TLS handshake took too long");
 	if (c->state == CONN_IDLE)
-		send_close_notify(c);
+		stream_close_notify(c->stream);
 	if (c->state == CONN_RUNNING)
 		give_up(c);
-	else if ((c->state == CONN_HEAD || c->state == CONN_BODY) && !c->eof)
+	else if ((c->state == CONN_HEAD || c->state == CONN_BODY))
 		refuse(c, 408, "");
 	else
 		conn_kill(c);
@@ -538,7 +527,7 @@ static void on_timer(evutil_socket_t fd, short what, void *arg)
 void conn_drain(struct conn *c)
 {
 	if (c->state == CONN_IDLE)
-		send_close_notify(c);
+		stream_close_notify(c->stream);
 	if (c->state == CONN_IDLE || c->state == CONN_HANDSHAKE)
 		conn_kill(c);
 }
@@ -577,28 +566,20 @@ static bool start_tls(struct conn *c)
 	c->ssl = ctx ? SSL_new(ctx) : NULL;
 	if (!c->ssl)
 		return false;
-	c->bev = bufferevent_openssl_socket_new(c->w->base, c->fd, c->ssl, BUFFEREVENT_SSL_ACCEPTING, 0);
-	if (!c->bev)
-		return false;
 	SSL_set_app_data(c->ssl, &c->restless);
 	X509_VERIFY_PARAM_set_time(SSL_get0_param(c->ssl), clock_wall(conf->clock).s);
 	return true;
 }
 
-static bool start_plain(struct conn *c)
-{
-	c->bev = bufferevent_socket_new(c->w->base, c->fd, 0);
-	enter(c, CONN_IDLE);
-	return c->bev;
-}
-
 static bool start(struct conn *c)
 {
 	c->timer = evtimer_new(c->w->base, on_timer, c);
-	if (!c->timer || !(conf_of(c)->tls ? start_tls(c) : start_plain(c)))
+	if (!c->timer || (conf_of(c)->tls && !start_tls(c)))
 		return false;
-	bufferevent_setcb(c->bev, on_read, on_write, on_event, c);
-	return bufferevent_enable(c->bev, EV_READ | EV_WRITE) == 0;
+	if (!c->ssl)
+		enter(c, CONN_IDLE);
+	c->stream = stream_new(c->w->base, c->w->room, c->fd, c->ssl, on_stream, c);
+	return c->stream;
 }
 
 void conn_open(struct worker *w, int fd, const struct in6_addr *from, int port, bool spare)

@@ -8,6 +8,7 @@
 #include "net/http1.h"
 #include "net/listener.h"
 #include "net/quota.h"
+#include "net/stream.h"
 #include <pthread.h>
 #include <stdatomic.h>
 #include <sys/queue.h>
@@ -45,6 +46,7 @@ struct worker {
 	struct listener *l;
 	pthread_t thread;
 	struct event_base *base;
+	struct stream_room *room;
 	struct mailbox *box;
 	struct event *accept_ev, *accept_again_ev, *wake_ev, *reap_ev, *drain_ev, *lag_ev;
 	struct conn *conns, *dead;          /* doubly linked by next and prev; singly by next */
@@ -90,7 +92,7 @@ struct conn {
 	enum conn_state state;
 	int fd;
 	SSL *ssl;
-	struct bufferevent *bev;
+	struct stream *stream;
 	struct event *timer, *linger_ev;
 	struct in6_addr from;
 	char remote[REMOTE_TEXT];
@@ -108,7 +110,6 @@ struct conn {
 	size_t lingered;   /* bytes thrown away */
 	struct http1_chunked chunked;
 	struct request *req; /* from HEAD's end; in RUNNING the handler has it too */
-	bool eof;            /* the client sends no more */
 	bool close;          /* after what is being written */
 	bool refused;        /* and there may be more of the request on its way */
 };

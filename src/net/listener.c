@@ -232,6 +232,9 @@ static enum status worker_init(struct worker *w, struct listener *l, struct erro
 		TAILQ_INIT(&w->waiting[i]);
 	if (mailbox_new(&w->box, e))
 		return e->status;
+	w->room = stream_room_new();
+	if (!w->room)
+		return error_nomem(e);
 	/* One thread uses it; others speak to it through the mailbox. */
 	if (!config || event_config_set_flag(config, EVENT_BASE_FLAG_NOLOCK) ||
 	    !(w->base = event_base_new_with_config(config)))
@@ -256,6 +259,7 @@ static void worker_done(struct worker *w)
 			event_free(events[i]);
 	if (w->base)
 		event_base_free(w->base);
+	stream_room_free(w->room);
 	mailbox_unref(w->box);
 }
 

@@ -1,4 +1,4 @@
-/* listener.h - the TLS side of the server: HTTP/1.1 over TLS 1.2/1.3 on libevent's bufferevents, one event loop per
+/* listener.h - the TLS side of the server: HTTP/1.1 over TLS 1.2/1.3 on libevent, one event loop per
  * thread, all accepting from one listening socket. Messages are read by net/http1.h, which refuses what readers could
  * disagree about (two Content-Lengths, no Host, folded headers, control bytes); every wait is bounded by a timer of its
  * own, so that no drip of bytes prolongs it; close_notify is sent.
