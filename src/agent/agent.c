@@ -6,6 +6,7 @@
 #include "os/notify.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -35,9 +36,8 @@ struct agent {
 	struct agent_pair *v;
 	size_t n;
 	size_t *heap; /* indices into v; the earliest wake first */
-	int timer, signals;
+	const struct agent_world *world;
 	const struct voice *voice;
-	bool stop;
 };
 
 static void agent_done(struct agent *a)
@@ -46,8 +46,6 @@ static void agent_done(struct agent *a)
 		free(a->v[i].memory);
 	free(a->v);
 	free(a->heap);
-	fd_close_p(&a->timer);
-	fd_close_p(&a->signals);
 }
 
 /* ---- the heap of deadlines ---- */
@@ -86,9 +84,9 @@ static void heapify(struct agent *a)
 
 /* ---- one pair ---- */
 
-static struct wall soon(int64_t s)
+static struct wall time_now(const struct agent *a)
 {
-	return (struct wall){ clock_wall(&clock_system).s + s };
+	return clock_wall(a->world->clock);
 }
 
 static void say_trouble(struct agent *a, struct agent_pair *p, const char *text)
@@ -326,7 +324,7 @@ static void step(struct agent *a, struct agent_pair *p, bool force)
 		p->ailing = true;
 		say_trouble(a, p, e.text);
 	}
-	p->wake = soon(st == ST_AGAIN ? BUSY_S : UNREADABLE_S);
+	p->wake.s = time_now(a).s + (st == ST_AGAIN ? BUSY_S : UNREADABLE_S);
 }
 
 /* ---- the loop ---- */
@@ -343,7 +341,9 @@ static void tell_status(const struct agent *a)
 
 static void step_due(struct agent *a, bool all, bool force)
 {
-	struct wall now = clock_wall(&clock_system);
+	struct wall now = time_now(a);
+	if (!all && !force && a->v[a->heap[0]].wake.s > now.s)
+		return;
 	for (size_t i = 0; i < a->n && (all || force); i++)
 		step(a, &a->v[i], force);
 	while (!all && !force && a->v[a->heap[0]].wake.s <= now.s) {
@@ -357,73 +357,16 @@ static void step_due(struct agent *a, bool all, bool force)
 	tell_status(a);
 }
 
-static enum status arm(struct agent *a, struct error *e)
+static enum status run(struct agent *a, struct error *e)
 {
-	struct itimerspec at = { .it_value.tv_sec = (time_t)a->v[a->heap[0]].wake.s };
-	if (at.it_value.tv_sec <= 0)
-		at.it_value.tv_sec = 1; /* 0 would disarm it */
-	/* ECANCELED: the clock was set between our look at it and now; the read says so, too. */
-	if (timerfd_settime(a->timer, TFD_TIMER_ABSTIME | TFD_TIMER_CANCEL_ON_SET, &at, NULL) && errno != ECANCELED)
-		return error_os(e, errno, "timer");
-	return ST_OK;
-}
-
-static void on_timer(struct agent *a)
-{
-	uint64_t times;
-	bool was_set = read(a->timer, &times, sizeof times) < 0 && errno == ECANCELED;
-	step_due(a, was_set, false);
-}
-
-static void on_signal(struct agent *a)
-{
-	struct signalfd_siginfo s;
-	if (read(a->signals, &s, sizeof s) != sizeof s)
-		return;
-	if (s.ssi_signo == SIGHUP)
-		step_due(a, true, true);
-	a->stop = s.ssi_signo == SIGINT || s.ssi_signo == SIGTERM;
-}
-
-static enum status open_loop(struct agent *a, struct error *e)
-{
-	sigset_t set;
-	sigemptyset(&set);
-	sigaddset(&set, SIGHUP);
-	sigaddset(&set, SIGINT);
-	sigaddset(&set, SIGTERM);
-	sigaddset(&set, SIGUSR1); /* ignored, as by the peer */
-	if (sigprocmask(SIG_BLOCK, &set, NULL))
-		return error_os(e, errno, "signals");
-	a->signals = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
-	a->timer = timerfd_create(CLOCK_REALTIME, TFD_CLOEXEC | TFD_NONBLOCK);
-	return a->signals < 0 || a->timer < 0 ? error_os(e, errno, "timer or signals") : ST_OK;
-}
-
-void agent_pulse(void)
-{
-	if (notify_watchdog_ns() > 0)
-		notify_send("WATCHDOG=1");
-}
-
-static enum status run(struct agent *a, int watchdog_ms, struct error *e)
-{
-	while (!a->stop) {
-		struct pollfd fds[] = { { .fd = a->signals, .events = POLLIN }, { .fd = a->timer, .events = POLLIN } };
-		if (arm(a, e))
+	for (;;) {
+		enum agent_event event;
+		if (a->world->wait(a->world->ctx, a->v[a->heap[0]].wake, &event, e))
 			return e->status;
-		if (a->v[a->heap[0]].wake.s > clock_wall(&clock_system).s + REST_S)
-			memory_rest();
-		if (watchdog_ms > 0)
-			notify_send("WATCHDOG=1");
-		if (poll(fds, COUNT_OF(fds), watchdog_ms) < 0 && errno != EINTR)
-			return error_os(e, errno, "poll");
-		if (fds[0].revents)
-			on_signal(a);
-		else if (fds[1].revents)
-			on_timer(a);
+		if (event == AGENT_STOP)
+			return ST_OK;
+		step_due(a, event == AGENT_CLOCK_SET || event == AGENT_RENEW_NOW, event == AGENT_RENEW_NOW);
 	}
-	return ST_OK;
 }
 
 /* Every pair must be readable. Its first step stores what is drawn, and runs what is owed. */
@@ -442,10 +385,11 @@ static enum status start(struct agent *a, struct error *e)
 	return ST_OK;
 }
 
-enum status agent_run(const struct pair_conf *const *confs, size_t n, const struct voice *voice, struct error *e)
+enum status agent_run_in(const struct agent_world *world, const struct pair_conf *const *confs, size_t n,
+                         const struct voice *voice, struct error *e)
 {
 	AUTO(agent_done)
-	struct agent a = { .n = n, .voice = voice, .timer = -1, .signals = -1 };
+	struct agent a = { .n = n, .voice = voice, .world = world };
 	if (!n || n > AGENT_PAIRS_MAX)
 		return error_set(e, ST_LIMIT, "%zu certificates", n);
 	a.v = calloc(n, sizeof *a.v);
@@ -456,11 +400,96 @@ enum status agent_run(const struct pair_conf *const *confs, size_t n, const stru
 		a.v[i].conf = confs[i];
 		a.heap[i] = i;
 	}
-	if (open_loop(&a, e) || start(&a, e))
+	if (start(&a, e))
 		return e->status;
 	notify_send("READY=1");
-	int64_t watchdog_ms = notify_watchdog_ns() / DURATION_MS;
-	enum status st = run(&a, watchdog_ms > 0 ? (int)watchdog_ms : -1, e);
+	enum status st = run(&a, e);
 	notify_send("STOPPING=1");
 	return st;
+}
+
+/* ---- the system's world ---- */
+
+struct sleeper {
+	int timer, signals, watchdog_ms; /* -1: none */
+};
+
+static void sleeper_done(struct sleeper *w)
+{
+	fd_close_p(&w->timer);
+	fd_close_p(&w->signals);
+}
+
+static enum status sleeper_open(struct sleeper *w, struct error *e)
+{
+	int64_t watchdog_ms = notify_watchdog_ns() / DURATION_MS;
+	sigset_t set;
+	sigemptyset(&set);
+	sigaddset(&set, SIGHUP);
+	sigaddset(&set, SIGINT);
+	sigaddset(&set, SIGTERM);
+	sigaddset(&set, SIGUSR1); /* ignored, as by the peer */
+	if (sigprocmask(SIG_BLOCK, &set, NULL))
+		return error_os(e, errno, "signals");
+	w->watchdog_ms = watchdog_ms > 0 && watchdog_ms < INT_MAX ? (int)watchdog_ms : -1;
+	w->signals = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+	w->timer = timerfd_create(CLOCK_REALTIME, TFD_CLOEXEC | TFD_NONBLOCK);
+	return w->signals < 0 || w->timer < 0 ? error_os(e, errno, "timer or signals") : ST_OK;
+}
+
+static enum status arm(const struct sleeper *w, struct wall until, struct error *e)
+{
+	struct itimerspec at = { .it_value.tv_sec = (time_t)until.s };
+	if (at.it_value.tv_sec <= 0)
+		at.it_value.tv_sec = 1; /* 0 would disarm it */
+	/* ECANCELED: the clock was set between our look at it and now; the read says so, too. */
+	if (timerfd_settime(w->timer, TFD_TIMER_ABSTIME | TFD_TIMER_CANCEL_ON_SET, &at, NULL) && errno != ECANCELED)
+		return error_os(e, errno, "timer");
+	return ST_OK;
+}
+
+static enum agent_event of_timer(const struct sleeper *w)
+{
+	uint64_t times;
+	bool was_set = read(w->timer, &times, sizeof times) < 0 && errno == ECANCELED;
+	return was_set ? AGENT_CLOCK_SET : AGENT_LOOK;
+}
+
+static enum agent_event of_signal(const struct sleeper *w)
+{
+	struct signalfd_siginfo s;
+	if (read(w->signals, &s, sizeof s) != sizeof s)
+		return AGENT_LOOK;
+	return s.ssi_signo == SIGHUP                             ? AGENT_RENEW_NOW
+	       : s.ssi_signo == SIGINT || s.ssi_signo == SIGTERM ? AGENT_STOP
+	                                                         : AGENT_LOOK;
+}
+
+static enum status sleeper_wait(void *ctx, struct wall until, enum agent_event *ret, struct error *e)
+{
+	const struct sleeper *w = ctx;
+	struct pollfd fds[] = { { .fd = w->signals, .events = POLLIN }, { .fd = w->timer, .events = POLLIN } };
+	if (arm(w, until, e))
+		return e->status;
+	if (until.s > clock_wall(&clock_system).s + REST_S)
+		memory_rest();
+	if (w->watchdog_ms > 0)
+		notify_send("WATCHDOG=1");
+	if (poll(fds, COUNT_OF(fds), w->watchdog_ms) < 0 && errno != EINTR)
+		return error_os(e, errno, "poll");
+	*ret = fds[0].revents ? of_signal(w) : fds[1].revents ? of_timer(w) : AGENT_LOOK;
+	return ST_OK;
+}
+
+void agent_pulse(void)
+{
+	if (notify_watchdog_ns() > 0)
+		notify_send("WATCHDOG=1");
+}
+
+enum status agent_run(const struct pair_conf *const *confs, size_t n, const struct voice *voice, struct error *e)
+{
+	AUTO(sleeper_done) struct sleeper sleeper = { .timer = -1, .signals = -1 };
+	const struct agent_world world = { &clock_system, sleeper_wait, &sleeper };
+	return sleeper_open(&sleeper, e) ? e->status : agent_run_in(&world, confs, n, voice, e);
 }

@@ -23,3 +23,15 @@ void agent_pulse(void);
  * confs: borrowed, n of them. */
 MUST_USE enum status agent_run(const struct pair_conf *const *confs, size_t n, const struct voice *voice,
                                struct error *e);
+
+/* What the loop lives on, so that a test can put a clock and a sleep of its own in its place. The pairs' clock is the
+ * same one. */
+enum agent_event { AGENT_LOOK /* it is time, or it may be */, AGENT_CLOCK_SET, AGENT_RENEW_NOW, AGENT_STOP };
+struct agent_world {
+	const struct clock *clock;
+	/* Sleeps until this instant of wall time at the latest. */
+	enum status (*wait)(void *ctx, struct wall until, enum agent_event *ret, struct error *e);
+	void *ctx;
+};
+MUST_USE enum status agent_run_in(const struct agent_world *world, const struct pair_conf *const *confs, size_t n,
+                                  const struct voice *voice, struct error *e);

@@ -23,9 +23,14 @@ uint64_t pair_chance(void)
 	return chance;
 }
 
+struct wall pair_time(const struct pair_conf *c)
+{
+	return clock_wall(c->clock ? c->clock : &clock_system);
+}
+
 struct plan_now pair_now(const struct pair_conf *c)
 {
-	return (struct plan_now){ .wall = clock_wall(&clock_system), .chance = pair_chance(), .built = c->built };
+	return (struct plan_now){ .wall = pair_time(c), .chance = pair_chance(), .built = c->built };
 }
 
 /* ---- reading ---- */
@@ -179,7 +184,7 @@ enum status turn_open(const struct pair_conf *c, bool wait, struct turn *t, stru
 	if (st)
 		return st;
 	t->cert = pair_cert_of(cert_facts(t->chain.v[0]));
-	t->now = clock_wall(&clock_system);
+	t->now = pair_time(c);
 	load_record(t);
 	return ST_OK;
 }
@@ -291,7 +296,7 @@ static enum status ask_at(struct turn *t, const struct outputs *o, struct ca *ca
 	if (!st)
 		st = rung == LADDER_TOKEN ? ask_by_token(t, ca, &g.chain, e) : ask_by_mtls(t, ca, g.key, &g.chain, e);
 	t->ca_date = ca->answer.date;
-	t->asked = clock_wall(&clock_system);
+	t->asked = pair_time(t->conf);
 	if (st)
 		return st;
 	*ret = g;
@@ -341,9 +346,7 @@ static enum status check(struct turn *t, const struct ca *ca, const struct gain 
 	char a[DURATION_TEXT], b[DURATION_TEXT], w[WALL_TEXT];
 	if (trust_new(&ca->roots, false, &trust, e))
 		return e->status;
-	struct answer_terms terms = {
-		.old = t->chain.v[0], .key = g->key, .trust = trust, .now = clock_wall(&clock_system)
-	};
+	struct answer_terms terms = { .old = t->chain.v[0], .key = g->key, .trust = trust, .now = pair_time(t->conf) };
 	if (answer_check(&g->chain, &terms, &notes, e)) {
 		struct ladder_answer bad = { .net = LADDER_BAD_ANSWER };
 		struct ladder_facts f =
@@ -501,7 +504,7 @@ static void run_one(struct turn *t, size_t i)
 		.facts = facts_of(t, o, &text), .cert = t->chain.v[0], .voice = c->voice, .pulse = c->pulse
 	};
 	enum status st = deploy_run(c->deploy, i, &context, &end, &e);
-	struct wall now = clock_wall(&clock_system);
+	struct wall now = pair_time(c);
 	if (c->deploy->v[i].kind == DEPLOY_VERIFY)
 		note_served(t, st, now);
 	owed_ran(&t->record, &hooks, i, st ? e.text : NULL, now, pair_chance());
@@ -523,16 +526,15 @@ enum status turn_deploy(struct turn *t, bool hurry, struct error *e)
 		return ST_OK;
 	struct owed_hooks hooks = deploy_hooks(c->deploy);
 	t->failed_hooks = 0;
-	if (owed_review(&t->record, &hooks, clock_wall(&clock_system), &given_up))
+	if (owed_review(&t->record, &hooks, pair_time(c), &given_up))
 		turn_remember(t);
 	if (hurry)
-		owed_hurry(&t->record, &hooks, clock_wall(&clock_system));
+		owed_hurry(&t->record, &hooks, pair_time(c));
 	if (given_up)
 		voice_say(c->voice, VOICE_ERROR, "%zu command(s) that never succeeded for %s are given up", given_up,
 		          pair_out(c));
 	/* Each once a turn, even where the others took so long that one which has failed is due again. */
-	for (unsigned ran = 0; owed_due(&t->record, &hooks, clock_wall(&clock_system), &i) && !(ran & 1u << i);
-	     ran |= 1u << i)
+	for (unsigned ran = 0; owed_due(&t->record, &hooks, pair_time(c), &i) && !(ran & 1u << i); ran |= 1u << i)
 		run_one(t, i);
 	if (!t->failed_hooks)
 		return ST_OK;

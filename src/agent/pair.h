@@ -13,6 +13,7 @@
 #include "client/ca.h"
 #include "crypto/keyfile.h"
 #include "crypto/keys.h"
+#include "os/clock.h"
 #include "os/filetx.h"
 #include "renewal/answer.h"
 #include "renewal/ladder.h"
@@ -31,7 +32,7 @@ struct pair_conf {
 	const char *crt, *key;
 	const char *out_crt, *out_key; /* NULL: crt, key */
 	struct pair_outputs outputs;
-	size_t keep_versions; /* of a versioned directory; 0: the default */
+	size_t keep_versions;                    /* of a versioned directory; 0: the default */
 	struct target_dress dress, public_dress; /* owner, group, mode of files with a key in them, and of the others */
 	bool rekey, no_mtls;
 	struct key_spec new_key; /* rekey */
@@ -43,7 +44,8 @@ struct pair_conf {
 	bool remember;                          /* keep a record even where no hook could be owed */
 	bool remember_failures;                 /* the same, once an attempt has failed */
 	const struct deploy *deploy;
-	struct wall built; /* no true clock is before that; 0: not known */
+	const struct clock *clock; /* NULL: the system's */
+	struct wall built;         /* no true clock is before that; 0: not known */
 	/* A CA with its roots as they stand now; called for each attempt. */
 	enum status (*open_ca)(void *ctx, struct ca *ret, struct error *e);
 	void *ctx;
@@ -112,4 +114,5 @@ void turn_remember(struct turn *t);
 
 /* A uniform number. 0 where the kernel gives none. */
 uint64_t pair_chance(void);
+struct wall pair_time(const struct pair_conf *c);
 struct plan_now pair_now(const struct pair_conf *c);
