@@ -284,6 +284,19 @@ static enum status read_page(struct scan *s, struct inventory_cursor from, struc
 	return take_page(s, from, e) || judge_page(s, e) ? e->status : ST_OK;
 }
 
+/* One transaction for the page, that its rows and what is said of them belong together, and since thousands of them would
+ * cost more than the reading. */
+static enum status read_whole(struct scan *s, struct inventory_cursor from, struct error *e)
+{
+	if (db_exec(s->db, "BEGIN", e))
+		return e->status;
+	if (read_page(s, from, e)) {
+		db_rollback(s->db);
+		return e->status;
+	}
+	return db_exec(s->db, "COMMIT", e);
+}
+
 enum status store_inventory(struct store *store, const struct inventory_filter *f, struct inventory_cursor from,
                             size_t max, struct inventory_page *ret, struct error *e)
 {
@@ -292,7 +305,7 @@ enum status store_inventory(struct store *store, const struct inventory_filter *
 	if (readers_take(store, &db, e))
 		return e->status;
 	s.db = db;
-	enum status st = read_page(&s, from, e);
+	enum status st = read_whole(&s, from, e);
 	readers_give(store, db, st == ST_OK);
 	if (st)
 		return st;
