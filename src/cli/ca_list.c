@@ -142,6 +142,11 @@ static enum status check_flags(const struct ca_list_args *o, struct error *e)
 	return ST_OK;
 }
 
+static bool all_of(const struct ca_list_args *o)
+{
+	return o->all || opt_is_set(o->key) || opt_is_set(o->serial) || opt_is_set(o->line) || opt_is_set(o->parent);
+}
+
 /* What has been renewed or has expired is shown where it is asked for: by --all, or by naming a key, a line or a
  * certificate. */
 static void set_states(const struct ca_list_args *o, struct admin_query *q)
@@ -149,7 +154,7 @@ static void set_states(const struct ca_list_args *o, struct admin_query *q)
 	bool all =
 		o->all || opt_is_set(o->key) || opt_is_set(o->serial) || opt_is_set(o->line) || opt_is_set(o->parent);
 	size_t skip = 0;
-	if (!all)
+	if (!all && !o->revoked)
 		q->skip[skip++] = "renewed";
 	if (!all && !o->expired)
 		q->skip[skip++] = "expired";
@@ -181,7 +186,7 @@ static enum status make_query(struct invocation *inv, const struct ca_list_args 
 	}
 	set_states(o, q);
 	/* the end of life is what the inventory is ordered by: no need to look at what has expired */
-	q->has_from = q->skip[0] && q->skip[1];
+	q->has_from = !all_of(o) && !o->expired;
 	q->from = inv_now(inv);
 	return ST_OK;
 }
@@ -228,7 +233,8 @@ static const struct opt opts[] = {
 	        .flags = OPT_NO_ENV, .help = "Only those that end before this time, or within this duration from now"),
 	OPT_FLAG(struct ca_list_args, not_renewed, .name = "not-renewed", .flags = OPT_NO_ENV,
 	         .help = "Only those that should have been renewed: two thirds of their life are over"),
-	OPT_FLAG(struct ca_list_args, revoked, .name = "revoked", .flags = OPT_NO_ENV, .help = "Only revoked ones"),
+	OPT_FLAG(struct ca_list_args, revoked, .name = "revoked", .flags = OPT_NO_ENV,
+	         .help = "Only revoked ones, whether or not they were renewed before"),
 	OPT_FLAG(struct ca_list_args, expired, .name = "expired", .flags = OPT_NO_ENV,
 	         .help = "Only those that expired and were not renewed before"),
 	OPT_FLAG(struct ca_list_args, all, .name = "all", .flags = OPT_NO_ENV,
