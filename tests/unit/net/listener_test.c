@@ -12,6 +12,7 @@
 #include <cmocka.h>
 #include <errno.h>
 #include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <openssl/provider.h>
 #include <pthread.h>
 #include <sched.h>
@@ -409,6 +410,46 @@ static void half_close(void **state)
 		shutdown(w.fd, SHUT_WR);
 		assert_true(wire_read_all(&w, &got));
 		assert_has(&got, "from another thread");
+		wire_close(&w);
+	}
+	stage_stop(&s);
+}
+
+/* The last bytes of a body and the end of the client's side come in one segment, and the answer takes its time. */
+static void the_end_comes_with_the_last_bytes(void **state)
+{
+	static const char *const rows[][2] = {
+		{ "Content-Length: 2\r\n", "ok" },
+		{ "Transfer-Encoding: chunked\r\n", "2\r\nok\r\n0\r\n\r\n" },
+	};
+	struct stage s;
+	AUTO(buf_done) struct buf got = BUF_INIT(1 << 16);
+	(void)state;
+	stage_start(&s, roomy(), 1);
+	for (int i = 0; i < 20; i++) {
+		const char *const *row = rows[i % 2];
+		struct wire w;
+		char asked[64] = "", head[256];
+		snprintf(head, sizeof head, "POST /hold HTTP/1.1\r\nHost: ca\r\nExpect: 100-continue\r\n%s\r\n", row[0]);
+		assert_true(wire_open(&w, s.port, NULL));
+		assert_true(wire_puts(&w, head));
+		assert_true(SSL_read(w.ssl, asked, sizeof asked - 1) > 0); /* it waits for the body */
+		assert_memory_equal(asked, "HTTP/1.1 100 ", 13);
+		setsockopt(w.fd, IPPROTO_TCP, TCP_CORK, &(int){ 1 }, sizeof(int));
+		assert_true(wire_puts(&w, row[1]));
+		SSL_shutdown(w.ssl);
+		shutdown(w.fd, SHUT_WR);
+		wait_for(&s, &s.held_n, 1);
+		struct request *r = s.held[0];
+		s.held_n = 0;
+		for (int turns = 0; turns < 3; turns++) { /* of the loop: a timer that is due would strike */
+			while (!listener_alive(s.l))
+				sched_yield();
+		}
+		answer(r, 200, "in the end");
+		buf_reset(&got);
+		assert_true(wire_read_all(&w, &got));
+		assert_has(&got, "in the end");
 		wire_close(&w);
 	}
 	stage_stop(&s);
@@ -1494,6 +1535,7 @@ int main(void)
 		cmocka_unit_test(pipelining),
 		cmocka_unit_test(continues_when_asked),
 		cmocka_unit_test(half_close),
+		cmocka_unit_test(the_end_comes_with_the_last_bytes),
 		cmocka_unit_test(hostile_requests),
 		cmocka_unit_test(body_too_large),
 		cmocka_unit_test(refusal_behind_a_good_request),
