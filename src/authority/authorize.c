@@ -347,7 +347,11 @@ enum status authorize_token(const struct authority *a, enum operation op, struct
 	enum status st;
 
 	*v = VERDICT_GRANTED;
-	if ((st = ott_parse(token, &auth.ott, e)))
+	if ((st = ott_parse(token, &auth.ott, e)) == ST_LIMIT) { /* nobody's credentials are at fault */
+		verdict_refuse_told(v, REFUSAL_MALFORMED, "%s", e->text);
+		return ST_OK;
+	}
+	if (st)
 		return authorize_refuse_or_fail(st, "token", v, e);
 	if ((st = find_provisioner(a, &auth.ott, &auth.prov, e)))
 		return st;

@@ -138,7 +138,7 @@ static enum status names_of_token(const struct ott *t, struct san_list *ret, str
 	for (size_t i = 0; !st && i < t->sans_n; i++)
 		st = san_list_add(ret, slice_cstr(t->sans[i]), e);
 	if (st == ST_INVALID || st == ST_LIMIT) {
-		verdict_refuse(v, REFUSAL_INTERNAL, "token names: %s", e->text);
+		verdict_refuse_told(v, REFUSAL_MALFORMED, "token names: %s", e->text);
 		verdict_advise(v, "names in certificates are ASCII; write international domain names as xn--...");
 		return ST_OK;
 	}
@@ -315,7 +315,7 @@ static enum status subject_of(const struct authority *a, const char *common_name
 	enum status st = name_encode(&n, out, e);
 	if (st != ST_INVALID)
 		return st;
-	verdict_refuse(v, REFUSAL_INTERNAL, "subject: %s", e->text);
+	verdict_refuse_told(v, REFUSAL_MALFORMED, "%s", e->text);
 	return ST_OK;
 }
 

@@ -49,7 +49,7 @@ static enum status list_claim(const json_t *v, const char *name, const char **re
 		return error_set(e, ST_INVALID, "token: claim %s is not a list", name);
 	size_t n = json_array_size(v);
 	if (n > max)
-		return error_set(e, ST_INVALID, "token: claim %s has more than %zu entries", name, max);
+		return error_set(e, ST_LIMIT, "token: claim %s has more than %zu entries", name, max);
 	for (size_t i = 0; i < n; i++) {
 		if (!json_is_string(json_array_get(v, i)))
 			return error_set(e, ST_INVALID, "token: claim %s has an entry that is not text", name);

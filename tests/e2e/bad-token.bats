@@ -93,6 +93,26 @@ kid() {
 	[ "$wrong" -eq 0 ]
 }
 
+# Once these answered 500, as if the CA were at fault, or 401, as if a better key would help.
+@test "names that no certificate can hold are the caller's fault, and he is told which" {
+	local claims why wrong=0
+	openssl req -new -key "$BATS_FILE_TMPDIR/x.key" -subj / -out nameless.csr
+	while IFS='|' read -r claims why; do
+		sign "$(jwt make "$KEY" --claims "$claims")" nameless.csr
+		[ "$code" = 400 ] &&
+			[ "$(jq -r .message body)" = "The request could not be completed: $why." ] ||
+			{ echo "$claims: $code $body"; wrong=1; }
+	done <<-END
+		{"sub":"$(printf 'x%.0s' {1..2049})"}|token names: subject alternative name is longer than 2048 bytes
+		{"sub":"$(printf 'x%.0s' {1..1025})"}|subject: CN is longer than 1024 bytes
+		{"sub":"$(printf 'x%.0s' {1..1025})","sans":["x.local"]}|subject: CN is longer than 1024 bytes
+		{"sub":"a\\u0007b"}|token names: subject alternative name 'a?b' holds a character that is a control
+		{"sub":"x.local","sans":["x.local","bü.local"]}|token names: subject alternative name 'bü.local' holds a character that is not ASCII
+		{"sans":[$(printf '"x.local",%.0s' {1..256})"x.local"]}|token: claim sans has more than 256 entries
+	END
+	[ "$wrong" -eq 0 ]
+}
+
 @test "tokens out of their time" {
 	local name claims why wrong=0
 	while IFS='|' read -r name claims why; do
