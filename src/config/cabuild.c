@@ -91,6 +91,12 @@ static enum status check_issuer(const struct caconf *c, const struct cert *issue
 			"key: %s is not the key of the first certificate in %s, \"%s\"; name the pair that belongs "
 			"together",
 			c->key, c->crt, f->common_name);
+	if (c->crl.enabled && f->has_key_usage && !(f->key_usage & KU_CRL_SIGN))
+		return error_set(
+			e, ST_INVALID,
+			"crl.enabled: \"%s\" in %s may not sign lists (it lacks cRLSign); name an intermediate "
+			"that may in crt, or set false",
+			f->common_name, c->crt);
 	if (f->not_after.s < now.s)
 		return error_set(
 			e, ST_EXPIRED,
@@ -293,6 +299,7 @@ static enum status copy_settings(const struct caconf *c, struct authority *a, st
 		const char *from;
 	} texts[] = {
 		{ &a->listener_common_name, c->common_name },
+		{ &a->crl_url, c->crl.enabled ? c->crl.idp_url : NULL },
 		{ &a->subject.country, c->subject.country },
 		{ &a->subject.organization, c->subject.organization },
 		{ &a->subject.organizational_unit, c->subject.organizational_unit },

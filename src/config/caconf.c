@@ -39,6 +39,7 @@ void caconf_free(struct caconf *c)
 		          c->insecure_address,
 		          c->metrics_address,
 		          c->admin_socket,
+		          c->crl.idp_url,
 		          c->common_name,
 		          c->trace_header,
 		          c->store_database,
@@ -316,6 +317,30 @@ static enum status judge_metrics(struct caconf *c, struct error *e)
 	                   c->metrics_address);
 }
 
+static enum status judge_crl(struct caconf *c, struct error *e)
+{
+	if (c->crl.renew_s > c->crl.cache_s)
+		return error_set(e, ST_INVALID,
+		                 "crl.renewPeriod: longer than crl.cacheDuration: lists would end before "
+		                 "the next is made");
+	if (!c->crl.renew_s)
+		c->crl.renew_s = c->crl.cache_s > 1 ? c->crl.cache_s * 2 / 3 : 1;
+	if (c->crl.idp_url && !*c->crl.idp_url)
+		text_free_p(&c->crl.idp_url);
+	if (c->crl.enabled && !c->store_source)
+		return error_set(e, ST_INVALID,
+		                 "crl.enabled: without a database nothing can be revoked; add a \"db\" "
+		                 "stanza of type \"sqlite\", or set false");
+	return ST_OK;
+}
+
+/* RFC 5280 §3.3: "An entry MUST NOT be removed from the CRL until it appears on one regularly scheduled CRL issued
+ * beyond the revoked certificate's validity period." */
+static int64_t listed_after_expiry_s(const struct caconf *c)
+{
+	return c->crl.enabled ? 2 * c->crl.cache_s + 3600 : 0;
+}
+
 /* How long a revocation must be kept beyond its certificate: as long as any provisioner, also one that is disabled
  * today, might renew it then. Where no bound is set that is for ever, whether or not renewal after expiry is allowed at
  * present: allowing it later must not bring revoked certificates back. */
@@ -365,7 +390,8 @@ static enum status judge_store(struct caconf *c, const struct ca_draft *d, struc
 	c->store.kind = store_kind(c, d);
 	c->store.folder = c->store.source = c->store_source;
 	c->store.database = c->store_database;
-	c->store.renewable_after_expiry_s = renewable_after_expiry_s(c);
+	int64_t renewable_s = renewable_after_expiry_s(c), listed_s = listed_after_expiry_s(c);
+	c->store.renewable_after_expiry_s = renewable_s >= 0 && renewable_s < listed_s ? listed_s : renewable_s;
 	return c->store.kind == STORE_SQLITE && c->store_database ?
 	               caconf_warn(c, e, "db.database: ignored: sqlite has one database in a folder") :
 	               ST_OK;
@@ -379,7 +405,7 @@ static enum status fill(struct caconf *c, struct ca_draft *d, struct error *e)
 	if (claims_merge(&claims_builtin, &d->claims, &c->claims, e))
 		return error_wrap(e, "authority.claims");
 	if (add_provisioners(&w, d->provisioners, e) || judge_tls(c, e) || judge_exempt(c, e) ||
-	    judge_logger(c, d, e) || judge_metrics(c, e))
+	    judge_logger(c, d, e) || judge_metrics(c, e) || judge_crl(c, e))
 		return e->status;
 	return judge_store(c, d, e);
 }

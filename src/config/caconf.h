@@ -27,6 +27,11 @@ struct caconf {
 	char *store_source, *store_database; /* dataSource may hold a password: never shown */
 	char **tls_suites; /* never empty */
 	size_t tls_suites_n;
+	struct {
+		bool enabled, on_revoke;
+		int64_t cache_s, renew_s; /* renew_s <= cache_s */
+		char *idp_url;            /* NULL where absent */
+	} crl;
 	double tls_min, tls_max; /* 1.2 or 1.3 */
 	bool tls_renegotiation;  /* always false */
 	struct listener_limits limits;
@@ -57,7 +62,7 @@ static inline void caconf_free_p(struct caconf **c)
 	caconf_free(*c);
 }
 
-enum { CACONF_MAX = 4 << 20 };
+enum { CACONF_MAX = 4 << 20, CRL_URL_MAX = 2000 };
 
 /* text is the file's content; path only names it. ST_INVALID: "authority.provisioners[2].claims.maxTLSCertDuration:
  * ...". Provisioners that we cannot serve come back disabled with a reason, and in warnings; those of kinds that nobody

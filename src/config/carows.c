@@ -33,6 +33,19 @@ static enum status check_address(const char *shown, const json_t *v, struct erro
 	return ST_OK;
 }
 
+/* It goes into certificates and lists as an IA5String, and readers fetch from it. */
+static enum status check_url(const char *shown, const json_t *v, struct error *e)
+{
+	const char *s = json_string_value(v), *rest = strstr(s, "://");
+	bool good = !*s || (rest && rest > s && rest[3] && strlen(s) <= CRL_URL_MAX);
+	for (const char *p = s; good && *p; p++)
+		good = *p > ' ' && *p < 0x7f;
+	return good ? ST_OK :
+	              error_set(e, ST_INVALID, "%s: \"%.64s\" is not a URL of at most %d ASCII characters, such as "
+	                                       "http://ca.example/1.0/crl",
+	                        shown, s, CRL_URL_MAX);
+}
+
 static enum status check_key(const char *shown, const json_t *v, struct error *e)
 {
 	static const char *const schemes[] = { "awskms:", "azurekms:", "capi:",        "cloudkms:", "mackms:",
@@ -254,10 +267,9 @@ static const struct ckey rows[] = {
 	  .help = "host:port to listen on, such as :443" },
 	{ .path = "insecureAddress",
 	  .type = CKEY_TEXT,
-	  .use = CKEY_INERT,
 	  CONF(insecure_address),
 	  .check = check_address,
-	  .help = "plain HTTP for CRL and SCEP; opened where one of them is on, which is not built yet" },
+	  .help = "host:port of plain HTTP for the CRL; opened where crl.enabled is true (SCEP is not built yet)" },
 	{ .path = "dnsNames",
 	  .type = CKEY_TEXTS,
 	  CONF_LIST(dns_names, dns_n),
@@ -376,14 +388,36 @@ static const struct ckey rows[] = {
 	  .help = "common name of the listener certificate" },
 
 	OBJECT("crl", CKEY_WARN, "certificate revocation lists"),
-	NOT_SERVED(
-		"crl.enabled", CKEY_STOP,
-		"revocation lists are not built yet, and whoever relies on one must not get an old one for ever; set "
-		"false to run without"),
-	NOT_SERVED("crl.generateOnRevoke", CKEY_INERT, "belongs to revocation lists, not built yet"),
-	NOT_SERVED("crl.cacheDuration", CKEY_INERT, "belongs to revocation lists, not built yet"),
-	NOT_SERVED("crl.renewPeriod", CKEY_INERT, "belongs to revocation lists, not built yet"),
-	NOT_SERVED("crl.idpURL", CKEY_INERT, "belongs to revocation lists, not built yet"),
+	{ .path = "crl.enabled",
+	  .type = CKEY_BOOL,
+	  CONF(crl.enabled),
+	  .dflt = "false",
+	  .help = "a list of what is revoked is kept and served at /crl; needs a db" },
+	{ .path = "crl.generateOnRevoke",
+	  .type = CKEY_BOOL,
+	  CONF(crl.on_revoke),
+	  .dflt = "false",
+	  .help = "a new list soon after a revocation; several at once make one list" },
+	{ .path = "crl.cacheDuration",
+	  .type = CKEY_DURATION,
+	  CONF(crl.cache_s),
+	  .unit = DURATION_S,
+	  .min = DURATION_S,
+	  .max = 876000 * DURATION_H,
+	  .dflt = "24h",
+	  .help = "how long a list is good for (nextUpdate)" },
+	{ .path = "crl.renewPeriod",
+	  .type = CKEY_DURATION,
+	  CONF(crl.renew_s),
+	  .unit = DURATION_S,
+	  .min = 0,
+	  .max = 876000 * DURATION_H,
+	  .help = "how old a list becomes before the next is made; default two thirds of cacheDuration" },
+	{ .path = "crl.idpURL",
+	  .type = CKEY_TEXT,
+	  CONF(crl.idp_url),
+	  .check = check_url,
+	  .help = "where the list lies: said in it (critical) and in every certificate from then on; absent: in neither" },
 	{ .path = "metricsAddress",
 	  .type = CKEY_TEXT,
 	  CONF(metrics_address),

@@ -1,4 +1,5 @@
 /* How an exchange ends: an answer, a refusal, or a failure; and what the log says of it. */
+#include "server/crl.h"
 #include "server/state.h"
 
 #include <inttypes.h>
@@ -120,6 +121,7 @@ struct pending {
 	int status;
 	char serial[SERIAL_TEXT];
 	bool burn; /* the verdict is a refusal already */
+	bool revokes;
 	struct mono submitted;
 };
 
@@ -170,6 +172,8 @@ static void settle(struct pending *p, enum outcome o)
 		exchange_refuse(x);
 	} else {
 		note_outcome(x, o);
+		if (p->revokes)
+			crl_service_revoked(x->server->crl);
 		exchange_json(x, p->status, buf_slice(&x->body));
 	}
 }
@@ -202,6 +206,7 @@ static void submit(struct exchange *x, struct change *taken, int status, bool bu
 		return;
 	}
 	*p = (struct pending){ .x = x, .status = status, .burn = burn, .submitted = clock_mono(x->server->conf.clock) };
+	p->revokes = taken->kind == CHANGE_REVOKE || taken->kind == CHANGE_REVOKE_LINE;
 	snprintf(p->serial, sizeof p->serial, "%s", taken->serial);
 	store_submit(x->server->store, taken, recorded, p);
 }

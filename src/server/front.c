@@ -18,14 +18,22 @@ static const char *metrics_address(const struct caconf *c)
 	return c->metrics_address && *c->metrics_address ? c->metrics_address : NULL;
 }
 
+static const char *insecure_address(const struct caconf *c)
+{
+	return c->crl.enabled && c->insecure_address && *c->insecure_address ? c->insecure_address : NULL;
+}
+
 /* All but HTTPS, which is always there, and the admin socket, which is no address (admin.c). */
 static const struct side {
 	const char *what;                               /* "Serving WHAT on ..." */
 	const char *key;                                /* of ca.json */
 	const char *(*address)(const struct caconf *c); /* host:port of plain HTTP; NULL: closed */
 	const struct route *routes;
+	bool open_to_all;                               /* the same limits as HTTPS has */
 } sides[FRONT_COUNT] = {
 	[FRONT_METRICS] = { "metrics over plain HTTP", "metricsAddress", metrics_address, routes_metrics },
+	[FRONT_INSECURE] = { "revocation lists over plain HTTP", "insecureAddress", insecure_address, routes_insecure,
+	                     true },
 	[FRONT_ADMIN] = { .key = "adminSocket", .routes = routes_admin },
 };
 
@@ -44,7 +52,7 @@ static enum status open_side(struct front *f, const struct side *side, struct er
 	struct listener_conf conf = {
 		.address = side->address(f->server->now_->conf),
 		.threads = 1,
-		.limits = SIDE_LIMITS,
+		.limits = side->open_to_all ? f->server->now_->conf->limits : SIDE_LIMITS,
 		.clock = f->server->conf.clock,
 		.handler = router_handle,
 		.done = exchange_log,

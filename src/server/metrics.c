@@ -29,6 +29,7 @@ static const struct {
 	[METRIC_TURNED_AWAY_TOO_OFTEN] = { TURNED_AWAY, { "reason", "too_often" } },
 	[METRIC_RELOADS] = { "step_ca_reloads_total", "Reloads of the configuration.", { "success", "true" } },
 	[METRIC_RELOADS_FAILED] = { "step_ca_reloads_total", "Reloads of the configuration.", { "success", "false" } },
+	[METRIC_CRL_FAILED] = { "step_ca_crl_failures_total", "Revocation lists that could not be made.", { 0 } },
 };
 _Static_assert(COUNT_OF(rows) == METRIC_COUNT, "a counter has no name");
 

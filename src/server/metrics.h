@@ -20,6 +20,7 @@ enum metric {
 	METRIC_TURNED_AWAY_TOO_OFTEN,
 	METRIC_RELOADS,
 	METRIC_RELOADS_FAILED,
+	METRIC_CRL_FAILED,
 	METRIC_COUNT
 };
 void metrics_count(enum metric m);

@@ -3,6 +3,7 @@
 #include "crypto/digest.h"
 #include "os/usage.h"
 #include "server/census.h"
+#include "server/crl.h"
 #include "server/promtext.h"
 #include "server/state.h"
 #include "store/gauges.h"
@@ -122,6 +123,24 @@ static void write_store(struct exchange *x)
 	gauge(out, "step_ca_store_disk_free_bytes", "Room on the database's disk.", g.free_bytes);
 }
 
+/* -- the revocation list --------------------------------------------------------------------------------------- */
+
+static void write_crl(struct exchange *x)
+{
+	struct buf *out = &x->body;
+	if (!x->snap->conf->crl.enabled)
+		return;
+	/* Without a list that is good: zero, so that a rule on what is left of it speaks up. */
+	struct crl_doc *doc = crl_doc_get(x->server, x->now);
+	const struct crl_doc_facts none = { 0 }, *f = doc ? crl_doc_facts(doc) : &none;
+	gauge(out, "step_ca_crl_next_update_timestamp_seconds",
+	      "When the revocation list that is served ends, in seconds since 1970; 0: none is.", f->next_update.s);
+	gauge(out, "step_ca_crl_this_update_timestamp_seconds", "When it was made.", f->this_update.s);
+	gauge(out, "step_ca_crl_number", "Its number.", f->number);
+	gauge(out, "step_ca_crl_entries", "Revocations on it.", f->entries);
+	crl_doc_unref(doc);
+}
+
 /* -- the process ---------------------------------------------------------------------------------------------- */
 
 static void write_process(struct exchange *x)
@@ -146,6 +165,7 @@ void resource_metrics(struct exchange *x, const char *arg)
 	metrics_write(&x->body);
 	write_census(x);
 	write_store(x);
+	write_crl(x);
 	write_process(x);
 	if (buf_check(&x->body, &x->error))
 		exchange_fail(x);

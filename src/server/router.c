@@ -17,12 +17,19 @@ const struct route routes_ca[] = {
 	{ GET, "/federation", resource_federation },
 	{ GET, "/provisioners", resource_provisioners },
 	{ GET, "/provisioners/*/encrypted-key", resource_encrypted_key },
+	{ GET, "/crl", resource_crl },
 	{ POST, "/sign", resource_sign },
 	{ POST, "/renew", resource_renew },
 	{ POST, "/re-sign", resource_renew },
 	{ POST, "/rekey", resource_rekey },
 	{ POST, "/revoke", resource_revoke },
 	{ POST, "/revoke-line", resource_revoke_line }, /* ours */
+	{ 0 },
+};
+
+/* Over plain HTTP: what anybody may read, and is signed. */
+const struct route routes_insecure[] = {
+	{ GET, "/crl", resource_crl },
 	{ 0 },
 };
 

@@ -3,6 +3,7 @@
 #include "os/file.h"
 #include "os/notify.h"
 #include "server/census.h"
+#include "server/crl.h"
 #include "server/state.h"
 
 #include <errno.h>
@@ -148,6 +149,12 @@ static enum status open_others(struct server *s, struct error *e)
 	return front_open_sides(s, e) ? e->status : admin_open(s, e);
 }
 
+/* Who serves one client for one command makes no list: what it revokes comes on that of the CA. */
+static enum status start_crl(struct server *s, struct error *e)
+{
+	return s->conf.socket ? ST_OK : crl_service_start(s->crl, e);
+}
+
 enum status server_start(const struct server_conf *conf, struct server **ret, struct error *e)
 {
 	struct server *s = calloc(1, sizeof *s);
@@ -163,7 +170,8 @@ enum status server_start(const struct server_conf *conf, struct server **ret, st
 	tell_warnings(conf, s->now_->conf);
 	name_provisioners(s->now_);
 	banner(s);
-	if (overload_new(&s->overload, e) || open_store(s, e) || leaf_renew(s, s->now_, e) || open_listener(s, e) ||
+	if (overload_new(&s->overload, e) || open_store(s, e) || crl_service_new(s, &s->crl, e) ||
+	    start_crl(s, e) || leaf_renew(s, s->now_, e) || open_listener(s, e) ||
 	    open_others(s, e) || write_port(s, e))
 		goto fail;
 	if (!s->conf.socket) {
@@ -234,6 +242,9 @@ enum status server_reload(struct server *s, struct error *e)
 	tell_kept(old->conf, new->conf);
 	store_set_rule(s->store, &new->conf->store);
 	snapshot_unref(old);
+	struct error why = ERROR_INIT;
+	if (start_crl(s, &why))
+		LOG_EVENT(LOG_ERROR, "no revocation list", LF_STR("error", why.text));
 	return ST_OK;
 }
 
@@ -249,8 +260,10 @@ void server_stop(struct server *s)
 	front_close(s);
 	census_stop(s->census);
 	admin_close(s);
+	crl_service_stop(s->crl);
 	if (s->store)
 		store_close(s->store);
+	crl_service_free(s->crl); /* the last changes of the store could still have told it something */
 	SSL_CTX_free(s->tls_);
 	cert_unref(s->leaf);
 	overload_free(s->overload);

@@ -27,7 +27,7 @@ struct snapshot *snapshot_ref(struct snapshot *s);
 void snapshot_unref(struct snapshot *s);
 
 /* Which resources an address has (front.c). The listener's handler gets it as its context. */
-enum front_id { FRONT_CA, FRONT_METRICS, FRONT_ADMIN, FRONT_COUNT };
+enum front_id { FRONT_CA, FRONT_METRICS, FRONT_INSECURE, FRONT_ADMIN, FRONT_COUNT };
 struct front {
 	struct server *server;
 	const struct route *routes;
@@ -44,6 +44,7 @@ struct server {
 	struct mono started_mono;
 	struct admin *admin;       /* NULL: no admin socket */
 	struct overload *overload;
+	struct crl_service *crl;   /* always there, also where there is no CRL */
 	struct snapshot *now_;     /* guarded by lock: use server_snapshot() */
 	SSL_CTX *tls_;             /* guarded by lock */
 	pthread_mutex_t lock;
@@ -155,6 +156,7 @@ void resource_sign(struct exchange *x, const char *arg);
 void resource_renew(struct exchange *x, const char *arg);
 void resource_rekey(struct exchange *x, const char *arg);
 void resource_revoke(struct exchange *x, const char *arg);
+void resource_crl(struct exchange *x, const char *arg);
 void resource_revoke_line(struct exchange *x, const char *arg);
 void resource_metrics(struct exchange *x, const char *arg);
 void resource_admin_info(struct exchange *x, const char *arg);
@@ -169,7 +171,7 @@ struct route {
 	const char *path; /* '*' stands for one non-empty segment, handed to the resource */
 	void (*run)(struct exchange *x, const char *arg);
 };
-extern const struct route routes_ca[], routes_metrics[], routes_admin[];
+extern const struct route routes_ca[], routes_metrics[], routes_insecure[], routes_admin[];
 
 /* The listener's handler: finds the resource and starts the exchange. */
 void router_handle(void *front, struct request *r);

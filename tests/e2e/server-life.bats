@@ -69,7 +69,7 @@ ask() {
 		.authority.claims = {"maxTLSCertDuration": "1d"}~authority.claims.maxTLSCertDuration: not a duration such as 24h
 		.authority.claims = {"minTLSCertDuration": "48h"}~authority.claims: minTLSCertDuration: 48h0m0s is more than maxTLSCertDuration (24h0m0s)
 		.authority.enableAdmin = "yes"~authority.enableAdmin: the admin API is not built yet, and its database holds the provisioners; put them into authority.provisioners and set false
-		.crl = {"enabled": true}~crl.enabled: revocation lists are not built yet, and whoever relies on one must not get an old one for ever; set false to run without
+		del(.db) | .crl = {"enabled": true}~crl.enabled: without a database nothing can be revoked; add a "db" stanza of type "sqlite", or set false
 		.ssh = {"hostKey": "x"}~ssh: SSH certificates are not built yet; remove the key to run without them
 		.key = "pkcs11:id=7"~key: keys in a KMS or HSM (pkcs11:) are not built yet; name a key file
 		.limits = {"bodyBytes": 7}~limits.bodyBytes: must be between 1024 and 67108864

@@ -100,6 +100,10 @@ static void what_is_absent_gets_its_default(void **state)
 	assert_int_equal(c->limits.request_ms, limits.request_ms);
 	assert_int_equal(c->limits.idle_ms, limits.idle_ms);
 	assert_int_equal(c->limits.drain_ms, limits.drain_ms);
+	assert_false(c->crl.enabled || c->crl.on_revoke);
+	assert_int_equal(c->crl.cache_s, 24 * 3600);
+	assert_int_equal(c->crl.renew_s, 16 * 3600);
+	assert_null(c->crl.idp_url);
 	assert_int_equal(c->provs_n, 0);
 	assert_int_equal(c->warnings_n, 1);
 	assert_string_equal(c->warnings[0], "authority.provisioners: there is none: nobody can get a certificate");
@@ -147,6 +151,8 @@ static void every_setting_is_taken(void **state)
 		{ "metricsAddress", "\"127.0.0.1:9090\"" },
 		{ "adminSocket", "\"/run/ca/s\"" },
 		{ "password", "\"pass\\tword\"" },
+		{ "crl", "{\"enabled\":true,\"generateOnRevoke\":true,\"cacheDuration\":\"500h\",\"renewPeriod\":\"10s\","
+		         "\"idpURL\":\"http://ca/crl\"}" },
 		{ "commonName", "\"Our CA\"" },
 		{ "logger", "{\"format\":\"JSON\",\"traceHeader\":\"X-Trace\"}" },
 		{ "db.prune", "{\"keepExpired\":\"forever\",\"interval\":\"10m\"}" },
@@ -189,12 +195,16 @@ static void every_setting_is_taken(void **state)
 	assert_string_equal(c->metrics_address, "127.0.0.1:9090");
 	assert_string_equal(c->admin_socket, "/run/ca/s");
 	assert_string_equal(c->password, "pass\tword");
+	assert_true(c->crl.enabled && c->crl.on_revoke);
+	assert_int_equal(c->crl.cache_s, 500 * 3600);
+	assert_int_equal(c->crl.renew_s, 10);
+	assert_string_equal(c->crl.idp_url, "http://ca/crl");
 	assert_string_equal(c->common_name, "Our CA");
 	assert_int_equal(c->log_format, LOG_JSON);
 	assert_string_equal(c->trace_header, "X-Trace");
 	assert_int_equal(c->store.keep_expired_s, -1);
 	assert_int_equal(c->store.prune_interval_s, 600);
-	assert_int_equal(c->store.renewable_after_expiry_s, 480 * 3600);
+	assert_int_equal(c->store.renewable_after_expiry_s, 1001 * 3600); /* the lists want it longer */
 	assert_true(c->tls_min == 1.3);
 	assert_int_equal(c->threads, 3);
 	assert_int_equal(c->limits.body_bytes, 2048);
@@ -266,6 +276,20 @@ static const struct refusal_row {
 	{ "adminSocket", "\"admin.sock\"",
 	  "adminSocket: \"admin.sock\" is no absolute path; `step` has to find it from elsewhere" },
 	{ "address", "\"::1:443\"", "address: write an IPv6 address in brackets: [::1]:443" },
+	{ "crl", "7", "crl: not an object" },
+	{ "crl.enabled", "\"yes\"", "crl.enabled: neither true nor false" },
+	{ "crl.cacheDuration", "\"-1h\"", "crl.cacheDuration: must be between 1s and 876000h0m0s" },
+	{ "crl.cacheDuration", "24", "crl.cacheDuration: not a duration such as 24h" },
+	{ "crl.renewPeriod", "\"-1s\"", "crl.renewPeriod: must be between 0s and 876000h0m0s" },
+	{ "crl.renewPeriod", "\"25h\"",
+	  "crl.renewPeriod: longer than crl.cacheDuration: lists would end before the next is made" },
+	{ "crl.idpURL", "\"ca.example/crl\"",
+	  "crl.idpURL: \"ca.example/crl\" is not a URL of at most 2000 ASCII characters, such as "
+	  "http://ca.example/1.0/crl" },
+	{ "crl.idpURL", "\"http://a b\"",
+	  "crl.idpURL: \"http://a b\" is not a URL of at most 2000 ASCII characters, such as http://ca.example/1.0/crl" },
+	{ "crl.idpURL", "\"http://\"",
+	  "crl.idpURL: \"http://\" is not a URL of at most 2000 ASCII characters, such as http://ca.example/1.0/crl" },
 	{ "insecureAddress", "\"x\"",
 	  "insecureAddress: \"x\" has no port; write host:port, such as :443 or 127.0.0.1:9000" },
 	{ "dnsNames", "[]",
@@ -482,10 +506,6 @@ static const struct unserved_row {
 } unserved[] = {
 #define RA_TEXT "registration authorities (RA modes) are not built yet; remove the key to issue from crt and key"
 #define KMS_TEXT "keys in a KMS or HSM are not built yet; remove kms and name a key file in key"
-#define CRL_TEXT                                                                                                       \
-	"revocation lists are not built yet, and whoever relies on one must not get an old one for ever; set false "   \
-	"to run "                                                                                                      \
-	"without"
 #define SSH_CLAIMS(where)                                                                                              \
 	{ where ".minUserSSHCertDuration", "\"1h\"", CKEY_INERT, NULL },                                               \
 		{ where ".maxUserSSHCertDuration", "\"1h\"", CKEY_INERT, NULL },                                       \
@@ -500,7 +520,6 @@ static const struct unserved_row {
 	{                                                                                                              \
 		"authority.provisioners[]." name, "[1]", CKEY_DISABLE, name ": belongs to " who ", not built yet"      \
 	}
-	{ "insecureAddress", "\":80\"", CKEY_INERT, NULL },
 	{ "kms.uri", "\"pkcs11:\"", CKEY_STOP, "kms.uri: " KMS_TEXT },
 	{ "kms.credentialsFile", "\"x\"", CKEY_STOP, "kms.credentialsFile: " KMS_TEXT },
 	{ "kms.region", "\"x\"", CKEY_STOP, "kms.region: " KMS_TEXT },
@@ -517,11 +536,6 @@ static const struct unserved_row {
 	  "monitoring: ignored: New Relic monitoring is not built" },
 	{ "tls.renegotiation", "true", CKEY_WARN, "tls.renegotiation: ignored: renegotiation is never allowed" },
 	{ "templates", "{\"ssh\":{}}", CKEY_INERT, NULL },
-	{ "crl.enabled", "true", CKEY_STOP, "crl.enabled: " CRL_TEXT },
-	{ "crl.generateOnRevoke", "true", CKEY_INERT, NULL },
-	{ "crl.cacheDuration", "\"24h\"", CKEY_INERT, NULL },
-	{ "crl.renewPeriod", "\"16h\"", CKEY_INERT, NULL },
-	{ "crl.idpURL", "\"https://x\"", CKEY_INERT, NULL },
 	SSH_CLAIMS("authority.provisioners[].claims"),
 	{ "authority.provisioners[].options.x509.template", "\"{}\"", CKEY_DISABLE,
 	  "options.x509.template: templates are not built yet" },
@@ -669,8 +683,6 @@ static void off_is_off(void **state)
 			struct error e = ERROR_INIT;
 			AUTO(buf_done) struct buf text = BUF_INIT(1 << 20);
 			AUTO(caconf_free_p) struct caconf *c = NULL;
-			if (!strcmp(unserved[i].schema, "insecureAddress"))
-				continue; /* its type is checked */
 			sample_text(at_first(unserved[i].schema, path), off[k], &text);
 			assert_ok(caconf_parse(buf_slice(&text), "ca.json", &c, &e));
 			assert_int_equal(c->warnings_n, 0);
