@@ -672,10 +672,13 @@ enum status db_pg_new(const struct db_where *where, enum db_role role, struct db
 /* In a schema of its own, beside what else is in the database. Its version stands in a table. */
 static enum status pg_schema_version(struct db *db, int64_t *ret, struct error *e)
 {
+	/* Not by to_regclass(), which may answer from before the lock was waited for. */
+	static const char count[] = "SELECT count(*) FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace"
+				    " WHERE n.nspname = 'perennial'";
+	static const char is_known[] = "SELECT count(*) FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace"
+				       " WHERE n.nspname = 'perennial' AND c.relname = 'version'";
 	int64_t tables, known;
-	if (db_number(db, "SELECT count(*) FROM pg_class WHERE relnamespace = to_regnamespace('perennial')", &tables,
-	              e) ||
-	    db_number(db, "SELECT (to_regclass('perennial.version') IS NOT NULL)::int", &known, e))
+	if (db_number(db, count, &tables, e) || db_number(db, is_known, &known, e))
 		return e->status;
 	*ret = 0;
 	if (!tables)
@@ -693,7 +696,8 @@ static enum status pg_schema_lock(struct db *db, struct error *e)
 	int64_t there;
 	snprintf(sql, sizeof(sql), "SELECT pg_advisory_xact_lock(%d)", SCHEMA_LOCK);
 	if (db_exec(db, "SET LOCAL lock_timeout = '60s'; SET LOCAL statement_timeout = '60s'", e) ||
-	    db_exec(db, sql, e) || db_number(db, "SELECT (to_regnamespace('perennial') IS NOT NULL)::int", &there, e))
+	    db_exec(db, sql, e) ||
+	    db_number(db, "SELECT count(*) FROM pg_namespace WHERE nspname = 'perennial'", &there, e))
 		return e->status;
 	if (!there && db_exec(db, "CREATE SCHEMA perennial", e))
 		return error_wrap(e, "create the schema perennial (GRANT CREATE ON DATABASE, or have it made: CREATE "
