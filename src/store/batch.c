@@ -52,14 +52,22 @@ static enum status range_decide(struct store *s, struct batch *b, size_t at, siz
 	return db_commit_batch(s->db, e);
 }
 
-/* In the order of their tokens: two nodes that were given the same ones take them in the same order, so that one waits
- * for the other and not each for each. All of a batch are at the same time, so any order will do. */
-static int by_token(const void *a, const void *b, void *ctx)
+/* What another node may hold too: the token, or the line by its last certificate. */
+static const char *held(const struct change *c)
+{
+	return c->token_id                                          ? c->token_id
+	       : c->kind == CHANGE_RENEW || c->kind == CHANGE_REKEY ? c->cert.parent
+	                                                            : c->serial;
+}
+
+/* In the order of what they hold: two nodes that were given the same take it in the same order, so that one waits for
+ * the other and not each for each. All of a batch are at the same time, so any order will do. */
+static int by_held(const void *a, const void *b, void *ctx)
 {
 	const struct batch *of = ctx;
-	const char *x = of->v[*(const uint16_t *)a].change->token_id, *y = of->v[*(const uint16_t *)b].change->token_id;
-	int by = x && y ? strcmp(x, y) : (x != NULL) - (y != NULL);
-	return by ? by : *(const uint16_t *)a - *(const uint16_t *)b;
+	size_t x = *(const uint16_t *)a, y = *(const uint16_t *)b;
+	int by = strcmp(held(of->v[x].change), held(of->v[y].change));
+	return by ? by : (int)x - (int)y;
 }
 
 static enum status once(struct store *s, struct batch *b, struct error *e)
@@ -141,7 +149,7 @@ static enum status insist(struct store *s, struct batch *b, struct error *e)
 		error_set(e, ST_IO, "not to be reached since a moment ago");
 		return store_named(s, e);
 	}
-	qsort_r(b->order, b->order_n, sizeof(b->order[0]), by_token, b);
+	qsort_r(b->order, b->order_n, sizeof(b->order[0]), by_held, b);
 	while (in.at < b->order_n) {
 		enum status st = insist_once(s, b, &in, e);
 		for (; st && in.at < b->order_n; in.at++) {

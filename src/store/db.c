@@ -6,7 +6,7 @@
  * a name behind a subquery in FROM. Integers are 64 bit; a sum() of them is not one in PostgreSQL: cast it (AS BIGINT).
  * Truth is no number there: no max(EXISTS ..), but CASE. PostgreSQL runs a statement whole before its first row is
  * read, so bound what could be long with LIMIT. And there other nodes write at the same time, each seeing what was
- * committed before its statement began: what is read and then acted on has to be locked (FOR SHARE), see apply.c. */
+ * committed before its statement began: what is read and then acted on has to be locked, see apply.c. */
 #define PLACE                                                                                                          \
 	"SELECT l.id, l.closed_at IS NOT NULL FROM lines l WHERE l.id ="                                               \
 	" coalesce((SELECT line FROM certs WHERE serial = ?1), (SELECT id FROM lines WHERE serial = ?1))"
@@ -49,7 +49,7 @@ const struct sql_text sql_texts[SQL_COUNT] = {
 	                 " FROM certs c JOIN lines l ON l.id = c.line WHERE c.serial = ?1",
 	                 "SELECT c.line, c.generation, l.closed_at IS NOT NULL, c.not_before, c.not_after, c.key_fp"
 	                 " FROM certs c JOIN lines l ON l.id = c.line WHERE c.serial = ?1"
-	                 " FOR SHARE OF l" },
+	                 " FOR NO KEY UPDATE OF l" },
 	/* Both look at no more than ?4 certificates: a client can make a line as long as it likes, and this is the
 	 * writer's time. The first that was renewed from ?3; one ends no earlier (?2) than its parent. */
 	[SQL_CHILD] = { "SELECT serial, key_fp, created FROM (SELECT serial, key_fp, created, parent FROM certs"
@@ -67,7 +67,7 @@ const struct sql_text sql_texts[SQL_COUNT] = {
 	[SQL_PLACE_HOLD] = { PLACE, PLACE " FOR NO KEY UPDATE" },
 	[SQL_LINE] = { "SELECT id, closed_at IS NOT NULL FROM lines WHERE serial = ?1",
 	               "SELECT id, closed_at IS NOT NULL FROM lines WHERE serial = ?1"
-	               " FOR SHARE" },
+	               " FOR NO KEY UPDATE" },
 	[SQL_LINE_ADD] = { "INSERT INTO lines (serial) VALUES (?1) ON CONFLICT DO NOTHING RETURNING id" },
 	[SQL_LINE_CLOSE] = { "UPDATE lines SET closed_at = ?2, closed_by = ?3 WHERE id = ?1 AND closed_at IS NULL"
 	                     " RETURNING 1" },

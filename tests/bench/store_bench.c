@@ -1,6 +1,6 @@
 /* store_bench - what a renewal's record costs: rows per second and CPU per row, with so many clients waiting, each for
  * its own answer. usage: bench_store [FOLDER [SECONDS]]; the folder should be on the disk in question, and is left
- * empty. */
+ * empty. Where PERENNIAL_PG names an empty database, it is PostgreSQL's cost (tests/lib/with-pg). */
 #include "os/clock.h"
 #include "store/store.h"
 
@@ -138,6 +138,10 @@ int main(int argc, char **argv)
 	struct store_conf conf = {
 		.kind = STORE_SQLITE, .folder = folder, .clock = &clock_system, .keep_expired_s = -1
 	};
+	if (getenv("PERENNIAL_PG")) {
+		conf.kind = STORE_POSTGRESQL;
+		conf.source = getenv("PERENNIAL_PG");
+	}
 	struct store *s = NULL;
 	if (store_open(&conf, &s, &e)) {
 		fprintf(stderr, "store_bench: %s\n", e.text);

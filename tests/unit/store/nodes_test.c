@@ -86,7 +86,7 @@ static void nodes_start_at_once(void **state)
 struct runner {
 	struct store *s;
 	void (*run)(struct runner *r);
-	int node, me, round;
+	int me, round, pause_us;
 	pthread_barrier_t *go;
 	size_t done, refused;
 	enum outcome last;
@@ -180,7 +180,7 @@ static void end_line(struct runner *r)
 {
 	char serial[32];
 	snprintf(serial, sizeof serial, "%d", 1000 + r->round);
-	usleep((useconds_t)(r->round * 1700 % 20000)); /* somewhere into it */
+	usleep((useconds_t)(r->pause_us)); /* somewhere into it */
 	struct change *c = change_revoke(NULL, serial);
 	c->kind = CHANGE_REVOKE_LINE;
 	c->scope = r->round % 2 ? SCOPE_DESCENDANTS : SCOPE_LINEAGE;
@@ -203,9 +203,11 @@ static void end_against_renewal(bool known, int rounds)
 		if (known)
 			node_apply(nodes[0], change_issue(NULL, serial));
 		for (size_t i = 0; i < COUNT_OF(r); i++)
-			r[i] = (struct runner){
-				.s = nodes[i % NODES], .run = i ? renew_on : end_line, .me = (int)i, .round = round
-			};
+			r[i] = (struct runner){ .s = nodes[i % NODES],
+				                .run = i ? renew_on : end_line,
+				                .me = (int)i,
+				                .round = round,
+				                .pause_us = round * (known ? 1700 : 170) % (known ? 20000 : 2000) };
 		at_once(r, COUNT_OF(r));
 		assert_int_equal(r[0].last, OUTCOME_DONE);
 		for (size_t i = 1; i < COUNT_OF(r); i++)
@@ -236,7 +238,7 @@ static void no_open_child_of_an_ended_line(void **state)
 static void no_open_child_of_an_ended_import(void **state)
 {
 	(void)state;
-	end_against_renewal(false, rounds_of(12));
+	end_against_renewal(false, rounds_of(100));
 }
 
 /* --- answers that are lost ---------------------------------------------------------------------------------------- */
