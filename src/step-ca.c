@@ -8,6 +8,7 @@
 #include "os/term.h"
 #include "server/dbimport.h"
 #include "server/server.h"
+#include "step-ca-db.h"
 
 #include <fcntl.h>
 #include <signal.h>
@@ -266,7 +267,7 @@ static const struct command cmd_import = {
 	.path = "db import",
 	.summary = "take over revocations from elsewhere",
 	.usage = "<file>",
-	.description = "Reads a CRL (PEM or DER), or text with one serial number a line (decimal or 0x...), optionally followed by "
+	.description = "Reads a CRL (PEM or DER), what `step-ca db export` printed, or text with one serial number a line (decimal or 0x...), optionally followed by "
 	               "a reason code, and records what is not yet known as revoked. The CA must not be running.",
 	.positionals = (const struct positional[]){ { "file", "CRL or list of serial numbers", OPT_FILE }, { 0 } },
 	.pos_min = 1,
@@ -277,7 +278,8 @@ static const struct command cmd_import = {
 };
 
 static const struct command *const commands[] = { &cmd_serve,  &cmd_check,         &cmd_db,
-	                                        &cmd_import, &cmd_print_version, &cmd_internal_docs,
+	                                        &cmd_import, &cmd_db_check, &cmd_db_backup,
+	                                        &cmd_db_restore, &cmd_db_export, &cmd_print_version, &cmd_internal_docs,
 	                                        NULL };
 static const struct command_set set = { .program = "step-ca", .commands = commands, .man_section = 8 };
 

@@ -2,6 +2,8 @@
 
 #include "base/num.h"
 #include "crypto/pem.h"
+#include "jose/auto.h"
+#include "jose/jsonio.h"
 #include "x509/crl.h"
 
 #include <stdio.h>
@@ -49,6 +51,48 @@ static enum status read_crl(struct slice der, struct list *ret, struct error *e)
 	return ST_OK;
 }
 
+/* One line of `step-ca db export`. *ret_is: it is a revocation. */
+static enum status read_object(struct slice line, struct wall now, struct store_revocation *ret, bool *ret_is,
+                               struct error *e)
+{
+	AUTO(json_decref_p) json_t *o = NULL;
+	if (jsonio_parse(line, JSONIO_STRICT, &o, e))
+		return e->status;
+	*ret_is = slice_eq(jsonio_text(json_object_get(o, "type")), SLICE_LIT("revocation"));
+	if (!*ret_is)
+		return ST_OK;
+	json_int_t code = json_integer_value(json_object_get(o, "reasonCode"));
+	struct slice at = jsonio_text(json_object_get(o, "revokedAt"));
+	struct store_revocation r = { .reason = "imported", .at = now, .reason_code = (int)code };
+	if (code < 0 || code > 10)
+		return error_set(e, ST_INVALID, "no such reasonCode");
+	if (serial_normalize(jsonio_text(json_object_get(o, "serial")), r.serial, e) ||
+	    (at.n && wall_parse_rfc3339(at, &r.at, e)))
+		return e->status;
+	*ret = r;
+	return ST_OK;
+}
+
+static enum status read_text(struct slice line, struct wall now, struct store_revocation *ret, bool *ret_is,
+                             struct error *e)
+{
+	line = slice_trim(slice_of(line.p, slice_find(line, '#')));
+	*ret_is = line.n > 0;
+	if (!line.n)
+		return ST_OK;
+	size_t gap = 0;
+	while (gap < line.n && line.p[gap] != ' ' && line.p[gap] != '\t')
+		gap++;
+	struct slice code = slice_trim(slice_of(line.p + gap, line.n - gap));
+	struct store_revocation r = { .reason = "imported", .at = now };
+	int64_t reason = 0;
+	if (serial_normalize(slice_of(line.p, gap), r.serial, e) || (code.n && num_parse(code, 0, 10, &reason, e)))
+		return e->status;
+	r.reason_code = (int)reason;
+	*ret = r;
+	return ST_OK;
+}
+
 static enum status read_lines(struct slice in, struct wall now, struct list *ret, struct error *e)
 {
 	for (int number = 1; in.n; number++) {
@@ -56,20 +100,12 @@ static enum status read_lines(struct slice in, struct wall now, struct list *ret
 		struct slice line = slice_of(in.p, len);
 		in.p += len + (len < in.n);
 		in.n -= len + (len < in.n);
-		line = slice_trim(slice_of(line.p, slice_find(line, '#')));
-		if (!line.n)
-			continue;
-		size_t gap = 0;
-		while (gap < line.n && line.p[gap] != ' ' && line.p[gap] != '\t')
-			gap++;
-		struct slice code = slice_trim(slice_of(line.p + gap, line.n - gap));
-		struct store_revocation r = { .reason = "imported", .at = now };
-		int64_t reason = 0;
-		if (serial_normalize(slice_of(line.p, gap), r.serial, e) ||
-		    (code.n && num_parse(code, 0, 10, &reason, e)))
+		line = slice_trim(line);
+		bool is;
+		struct store_revocation r;
+		if (line.n && *line.p == '{' ? read_object(line, now, &r, &is, e) : read_text(line, now, &r, &is, e))
 			return error_wrap(e, "line %d", number);
-		r.reason_code = (int)reason;
-		if (list_add(ret, &r, e))
+		if (is && list_add(ret, &r, e))
 			return e->status;
 	}
 	return ST_OK;

@@ -129,6 +129,36 @@ const struct sql_text sql_texts[SQL_COUNT] = {
 	/* Behind whoever is issuing from it, so that the next statement sees what came of that. */
 	[SQL_PRUNE_LINE_HOLD] = { NULL, "SELECT 1 FROM lines WHERE id = ?1 FOR UPDATE" },
 	[SQL_PRUNE_LINE] = { "DELETE FROM lines WHERE id = ?1 AND NOT EXISTS (SELECT 1 FROM certs WHERE line = ?1)" },
+	/* Rules that every database of ours keeps (audit.c): how many rows break one, and which is the first. ?1 an instant */
+	[SQL_AUDIT_WHOLE] = { "PRAGMA integrity_check(20)", "SELECT 'ok'" },
+	[SQL_AUDIT_LINE] = { "SELECT count(*), min(serial) FROM certs c WHERE NOT EXISTS"
+	                     " (SELECT 1 FROM lines l WHERE l.id = c.line)" },
+	/* But for what was renewed from another issuer's certificate with a serial of ours, which begins a line. */
+	[SQL_AUDIT_DESCENT] = { "SELECT count(*), min(c.serial) FROM certs c JOIN certs p ON p.serial = c.parent"
+	                        " JOIN lines l ON l.id = c.line"
+	                        " WHERE (c.line <> p.line OR c.generation <> p.generation + 1) AND l.serial <> c.serial" },
+	[SQL_AUDIT_TOKEN] = { "SELECT count(*), min(serial) FROM tokens t WHERE serial IS NOT NULL AND exp >= ?1"
+	                      " AND NOT EXISTS (SELECT 1 FROM certs c WHERE c.serial = t.serial)" },
+	[SQL_AUDIT_CLOSED] = { "SELECT count(*), min(c.serial) FROM lines l JOIN certs c ON c.line = l.id"
+	                       " WHERE l.closed_at IS NOT NULL AND c.created > l.closed_at + ?1" },
+	[SQL_AUDIT_KEY] = { "SELECT count(*), min(c.serial) FROM lines l JOIN certs c ON c.line = l.id"
+	                    " WHERE l.closed_at IS NOT NULL AND NOT EXISTS"
+	                    " (SELECT 1 FROM blocked_keys b WHERE b.key_fp = c.key_fp)" },
+	[SQL_AUDIT_NEW_KEY] = { "SELECT count(*), min(c.serial) FROM certs c WHERE c.new_key = 0 AND NOT EXISTS"
+	                        " (SELECT 1 FROM certs o WHERE o.key_fp = c.key_fp AND o.new_key = 1 AND o.line = c.line)" },
+	[SQL_AUDIT_META] = { "SELECT abs(1 - count(*)) + coalesce(sum(CASE WHEN created > ?1 THEN 1 ELSE 0 END), 0), 'meta'"
+	                     " FROM meta" },
+
+	/* In pages, behind ?1: a long read would keep SQLite's log from being emptied. */
+	[SQL_DUMP_CERTS] = { "SELECT c.id, c.serial, c.der, c.subject, c.sans, c.provisioner_id, c.provisioner_name,"
+	                     " c.provisioner_type, c.key_fp, c.not_before, c.not_after, c.granted_s, c.parent, l.serial,"
+	                     " c.generation, c.created FROM certs c LEFT JOIN lines l ON l.id = c.line"
+	                     " WHERE c.id > ?1 ORDER BY c.id LIMIT ?2" },
+	[SQL_DUMP_REVOCATIONS] = { "SELECT serial, reason_code, reason, provisioner, revoked_at FROM revocations"
+	                           " WHERE serial > ?1 ORDER BY serial LIMIT ?2" },
+	[SQL_DUMP_LINES] = { "SELECT id, serial, closed_by, closed_at FROM lines WHERE id > ?1 AND closed_at IS NOT NULL"
+	                     " ORDER BY id LIMIT ?2" },
+	[SQL_DUMP_KEYS] = { "SELECT key_fp, reason, blocked_at FROM blocked_keys WHERE key_fp > ?1 ORDER BY key_fp LIMIT ?2" },
 	[SQL_STATS] = { "SELECT (SELECT count(*) FROM certs), (SELECT count(*) FROM revocations),"
 	                " (SELECT count(*) FROM tokens)" },
 

@@ -11,7 +11,6 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define DATABASE_NAME "perennial.db"
 #define LOCK_NAME "perennial.lock"
 
 enum { PID_TEXT = 24 };
@@ -82,7 +81,7 @@ static enum status folder_fill(struct folder *f, struct error *e)
 		return errno == ENOTDIR ? error_set(e, ST_INVALID, "is not a folder") : error_os(e, errno, "open");
 	AUTO(fd_close_p) int database = -1;
 	if (private_file(dir, LOCK_NAME, &f->lock, e) || lock_take(f->lock, f->path, e) ||
-	    private_file(dir, DATABASE_NAME, &database, e))
+	    private_file(dir, FOLDER_DATABASE, &database, e))
 		return e->status;
 	return sync_entries(dir, e);
 }
@@ -100,7 +99,7 @@ enum status folder_take(const char *path, struct folder *ret, struct error *e)
 	if (!f.path)
 		return error_os(e, errno, "database folder %s", path);
 	AUTO(buf_done) struct buf database = BUF_INIT(8192);
-	buf_addf(&database, "%s/" DATABASE_NAME, f.path);
+	buf_addf(&database, "%s/" FOLDER_DATABASE, f.path);
 	if (buf_check(&database, e))
 		return e->status;
 	f.database = buf_take(&database);

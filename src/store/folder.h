@@ -2,8 +2,11 @@
 #pragma once
 #include "base/error.h"
 
+/* The database file in it. */
+#define FOLDER_DATABASE "perennial.db"
+
 struct folder {
-	char *path;	/* real path: no link in it */
+	char *path;     /* real path: no link in it */
 	char *database; /* path of the database file in it */
 	int lock;
 };

@@ -48,7 +48,7 @@ class Power:
         """From here on, with what the folder holds now."""
         with open(self.record, "wb"):
             pass
-        self.base = {n: lab.read(f"{self.folder}/{n}") for n in os.listdir(self.folder)}
+        self.base = {f.name: lab.read(f.path) for f in os.scandir(self.folder) if f.is_file()}
         return {"FAULT_RECORD": self.record}
 
     def events(self):
