@@ -131,6 +131,9 @@ enum status admin_open(struct server *s, struct error *e)
 	AUTO(buf_done) struct buf path = BUF_INIT(PATH_BYTES);
 	if (caconf_admin_socket(c, getenv("RUNTIME_DIRECTORY"), &path, e))
 		return e->status;
+	if (!path.n && !(c->admin_socket && *c->admin_socket))
+		log_line(LOG_INFO_, "no admin socket: neither $RUNTIME_DIRECTORY nor a folder of the database has a place for "
+		                    "it; name one in adminSocket to use `step ca list`");
 	if (!path.n)
 		return ST_OK;
 	if (!open_at(s, buf_cstr(&path), e)) {

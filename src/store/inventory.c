@@ -288,7 +288,8 @@ static enum status read_page(struct scan *s, struct inventory_cursor from, struc
  * cost more than the reading. */
 static enum status read_whole(struct scan *s, struct inventory_cursor from, struct error *e)
 {
-	if (db_exec(s->db, "BEGIN", e))
+	bool sqlite = db_kind(s->db) == DB_SQLITE; /* where a transaction sees one state anyway */
+	if (db_exec(s->db, sqlite ? "BEGIN" : "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY", e))
 		return e->status;
 	if (read_page(s, from, e)) {
 		db_rollback(s->db);

@@ -411,6 +411,12 @@ make_db() {
 	step ca list --admin-socket run/admin.sock
 	STEP_ADMIN_SOCKET=run/admin.sock step ca list
 	ca_stop
+	# without a database there is no folder for it
+	ca_json 'del(.db)'
+	ca_start
+	grep -q 'no admin socket: neither $RUNTIME_DIRECTORY nor' "$CA_DIR/ca.log"
+	ca_stop
+	ca_json ".db = {type: \"sqlite\", dataSource: \"$STEPPATH/db\"}"
 	# the default that fails is missed with a warning, one that was asked for stops the start
 	mkdir -m 1777 open
 	RUNTIME_DIRECTORY="$PWD/open" ca_start
