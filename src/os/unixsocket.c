@@ -133,7 +133,7 @@ enum status unix_socket_connect(const char *path, int *ret_fd, struct error *e)
 	AUTO(place_done) struct place p = PLACE_NONE;
 	struct sockaddr_un a;
 	if (find(path, &p, e))
-		return e->status;
+		return e->os == EACCES ? (e->status = ST_DENIED) : e->status; /* its folder is not open to us */
 	AUTO(fd_close_p) int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	if (fd < 0)
 		return error_os(e, errno, "socket %s", path);

@@ -103,6 +103,18 @@ def systemctl_reload_tells_of_a_bad_file(c):
 
 
 @story
+def the_inventory_is_open_to_root_and_the_cas_user_only(c):
+    assert c.out("stat -c '%a %U' /run/step-ca /run/step-ca/admin.sock") == "700 step\n600 step"
+    as_user = lambda user, more="": c.run(f"{more} setpriv --reuid={user} --regid=$(id -g {user}) --clear-groups step ca outage --for 1h", check=False)
+    for env in ("", "STEPPATH=/etc/step-ca"):
+        c.run(f"{env} step ca list")
+        assert "would expire within 1h" in as_user("step", env or "HOME=/home/step").stdout
+        r = as_user("nobody", "STEPPATH=/nonexistent")
+        assert r.returncode == 1 and "no right to /run/step-ca/admin.sock" in r.stderr, r.stderr
+    assert "pid" in c.out("journalctl -u step-ca -o cat | grep 'admin request'")
+
+
+@story
 def units_are_verified_and_their_exposure_is_told(c):
     folder = f"{PREFIX}/lib/systemd/system"
     most = {"step-ca.service": 2.0, "step-renew@.service": 2.5}

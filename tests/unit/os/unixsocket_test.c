@@ -143,11 +143,13 @@ static void another_user_has_no_right(void **state)
 	AUTO(fd_close_p) int fd = -1;
 	struct error e = ERROR_INIT;
 	struct unix_socket s = listening(path);
-	assert_int_equal(chmod(scratch_dir, 0755), 0);
-	assert_int_equal(seteuid(NOBODY), 0);
-	enum status st = unix_socket_connect(path, &fd, &e);
-	assert_int_equal(seteuid(0), 0);
-	assert_int_equal(st, ST_DENIED);
+	for (mode_t folder = 0700; folder <= 0755; folder += 055) {
+		assert_int_equal(chmod(scratch_dir, folder), 0);
+		assert_int_equal(seteuid(NOBODY), 0);
+		enum status st = unix_socket_connect(path, &fd, &e);
+		assert_int_equal(seteuid(0), 0);
+		assert_int_equal(st, ST_DENIED);
+	}
 	assert_connects(path, &s);
 	unix_socket_done(&s);
 }
