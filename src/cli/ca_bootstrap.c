@@ -22,7 +22,10 @@ static enum status save(struct invocation *inv, const struct bootstrap_args *o, 
 		return e->status;
 	struct filetx_file files[] = { { .path = buf_cstr(&root), .mode = 0600 },
 		                       { .path = buf_cstr(&defaults), .mode = 0644 } };
-	struct defaults_draft d = { .ca_url = c->url, .fingerprint = fingerprint, .root = buf_cstr(&root) };
+	AUTO(buf_done) struct buf urls = BUF_INIT(1 << 14);
+	if (ca_add_urls(c, &urls, e))
+		return e->status;
+	struct defaults_draft d = { .ca_url = buf_cstr(&urls), .fingerprint = fingerprint, .root = buf_cstr(&root) };
 	if (file_mkdirs(buf_cstr(&certs), 0700, e) || file_mkdirs(buf_cstr(&config), 0700, e) ||
 	    ask_and_open_files(inv, files, COUNT_OF(files), o->force, &tx, e) ||
 	    defaults_new_text(&d, DEFAULTS_BOOTSTRAP, &text, e) || stage_chain(tx, 0, &c->roots, e) ||

@@ -25,14 +25,10 @@ static enum status set_timeout(const struct opt_duration *d, struct ca *c, struc
 
 enum status ca_set_url(struct invocation *inv, const struct ca_flags *f, struct ca *c, struct error *e)
 {
-	AUTO(buf_done) struct buf url = BUF_INIT(4096);
 	if (!opt_is_set(f->url))
 		return usage_required(inv, "ca-url", e);
-	if (ca_url_clean(f->url, &url, e) || set_timeout(&f->timeout, c, e))
+	if (ca_set_urls(c, f->url, e) || set_timeout(&f->timeout, c, e))
 		return e->status;
-	c->url = buf_take(&url);
-	if (!c->url)
-		return error_nomem(e);
 	const char *proxy = getenv("HTTPS_PROXY"), *no_proxy = getenv("NO_PROXY");
 	c->proxy_env = opt_is_set(proxy) ? proxy : getenv("https_proxy");
 	c->no_proxy_env = opt_is_set(no_proxy) ? no_proxy : getenv("no_proxy");

@@ -15,8 +15,8 @@ struct ca_flags {
 
 #define CA_URL_OPT(type)                                                                                               \
 	OPT_STR(type, ca.url, .name = "ca-url", .arg = "<uri>",                                                        \
-	        .help = "The CA's address, `https://host[:port]`; "                                                    \
-	                "default: the one in defaults.json"),                                                          \
+	        .help = "The CA's address, `https://host[:port]`, or several parted by commas: nodes of one CA, "      \
+	                "tried in turn; default: the one in defaults.json"),                                                          \
 		OPT_DURATION(type, ca.timeout, .name = "timeout", .arg = "<duration>",                                 \
 	                     .help = "How long the CA may take for one answer; default: 15s")
 #define CA_ROOT_OPT(type)                                                                                              \

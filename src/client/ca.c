@@ -32,6 +32,8 @@ enum { URL_MAX = 4096, PAGES_MAX = 200, REQUEST_MAX = 1 << 20, BEARER_MAX = 512 
 void ca_done(struct ca *c)
 {
 	free(c->url);
+	while (c->others_n)
+		free(c->others[--c->others_n]);
 	chain_done(&c->roots);
 	*c = (struct ca){ 0 };
 }
@@ -60,8 +62,7 @@ static enum status make_request_id(char out[CA_REQUEST_ID], struct error *e)
 	return ST_OK;
 }
 
-/* Fills resp (which the caller frees in every case) and c->answer; a refusal by the CA is an error. */
-static enum status do_call(struct ca *c, const struct call *q, struct https_response *resp, struct ca_reply *reply,
+static enum status call_one(struct ca *c, const struct call *q, struct https_response *resp, struct ca_reply *reply,
                            struct error *e)
 {
 	AUTO(buf_done) struct buf url = BUF_INIT(URL_MAX);
@@ -98,6 +99,44 @@ static enum status do_call(struct ca *c, const struct call *q, struct https_resp
 		                    .body = buf_slice(&resp->body),
 		                    .retry_after = resp->retry_after[0] ? resp->retry_after : NULL };
 	return reply_check(reply, &c->answer.from_ca, &c->answer.retry_after_s, e);
+}
+
+/* To the next node: nothing was said to this one, or it says that it cannot record anything now. */
+static bool other_node(struct ca *c)
+{
+	const struct ca_answer *a = &c->answer;
+	bool move = a->http == 503 || a->net.failure == HTTPS_CONNECT || a->net.failure == HTTPS_RESOLVE;
+	if (!move || !c->others_n)
+		return false;
+	char *first = c->url;
+	c->url = c->others[0];
+	for (size_t i = 1; i < c->others_n; i++)
+		c->others[i - 1] = c->others[i];
+	c->others[c->others_n - 1] = first;
+	return true;
+}
+
+/* Fills resp (which the caller frees in every case) and c->answer; a refusal by the CA is an error. */
+static enum status do_call(struct ca *c, const struct call *q, struct https_response *resp, struct ca_reply *reply,
+                           struct error *e)
+{
+	enum status st = call_one(c, q, resp, reply, e);
+	struct ca_answer said = c->answer;
+	struct error why = *e;
+	for (size_t i = 0; i < c->others_n && other_node(c); i++) {
+		https_response_done(resp);
+		*resp = (struct https_response){ 0 };
+		st = call_one(c, q, resp, reply, e);
+		if (c->answer.http) {
+			said = c->answer;
+			why = *e;
+		}
+	}
+	if (st && !c->answer.http && said.http) { /* what a CA said tells more than that another is not there */
+		c->answer = said;
+		*e = why;
+	}
+	return st ? e->status : ST_OK;
 }
 
 static enum status tell(const struct ca *c, struct ca_answer *a, enum status st)

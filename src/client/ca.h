@@ -23,8 +23,14 @@ struct ca_answer {
 	char request_id[CA_REQUEST_ID]; /* X-Request-Id that was sent: the CA's log has it too */
 };
 
+enum { CA_URLS_MAX = 8 };
+
 struct ca {
 	char *url; /* "https://host[:port]", no trailing slash; owned */
+	/* Other nodes of the same CA, in turn where one cannot be reached, or answers 503; owned. The one that answered
+	 * last is `url`: the next call begins there. */
+	char *others[CA_URLS_MAX - 1];
+	size_t others_n;
 	struct chain roots;
 	const char *user_agent;               /* borrowed; NULL: ca_user_agent */
 	const char *proxy_env, *no_proxy_env; /* borrowed; NULL where unset */
@@ -37,6 +43,11 @@ void ca_done(struct ca *c);
 /* Scheme optional, path and trailing slash dropped, bare IPv6 bracketed; another scheme is refused with the peer's
  * words. */
 MUST_USE enum status ca_url_clean(const char *typed, struct buf *ret, struct error *e);
+
+/* One address, or several parted by commas. */
+MUST_USE enum status ca_set_urls(struct ca *c, const char *typed, struct error *e);
+/* All of them, the same way. */
+MUST_USE enum status ca_add_urls(const struct ca *c, struct buf *out, struct error *e);
 
 /* A fingerprint as typed: lower-cased, dashes and colons removed, 64 hexadecimal digits. */
 enum { FINGERPRINT_TEXT = 65 };

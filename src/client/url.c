@@ -1,6 +1,7 @@
 /* The CA's URL as people type it. */
 #include "client/ca.h"
 #include "base/num.h"
+#include <stdio.h>
 
 enum { HOST_PORT_MAX = 300 };
 
@@ -80,4 +81,37 @@ enum status ca_url_clean(const char *typed, struct buf *ret, struct error *e)
 		return error_wrap(e, "--ca-url");
 	buf_add_slice(ret, buf_slice(&clean));
 	return buf_check(ret, e);
+}
+
+enum status ca_set_urls(struct ca *c, const char *typed, struct error *e)
+{
+	for (struct slice rest = slice_cstr(typed);;) {
+		AUTO(buf_done) struct buf clean = BUF_INIT(HOST_PORT_MAX);
+		char one[HOST_PORT_MAX];
+		size_t n = slice_find(rest, ',');
+		bool last = n == rest.n;
+		snprintf(one, sizeof one, "%.*s", (int)(n < sizeof one ? n : sizeof one), (const char *)rest.p);
+		if (n >= sizeof one || (c->url && c->others_n == CA_URLS_MAX - 1))
+			return bad_value(typed, "too long, or more than 8 addresses", e);
+		if (ca_url_clean(one, &clean, e))
+			return e->status;
+		char *url = buf_take(&clean);
+		if (!url)
+			return error_nomem(e);
+		if (c->url)
+			c->others[c->others_n++] = url;
+		else
+			c->url = url;
+		if (last)
+			return ST_OK;
+		rest = slice_of(rest.p + n + 1, rest.n - n - 1);
+	}
+}
+
+enum status ca_add_urls(const struct ca *c, struct buf *out, struct error *e)
+{
+	buf_adds(out, c->url);
+	for (size_t i = 0; i < c->others_n; i++)
+		buf_addf(out, ",%s", c->others[i]);
+	return buf_check(out, e);
 }

@@ -220,6 +220,52 @@ static void a_ca_that_is_down_is_no_answer(void **state)
 	assert_text(e.text, "client GET https://127.0.0.1:1/health failed: *");
 }
 
+/* The first that can be reached is asked, and asked first from then on. */
+static void the_next_node_is_tried(void **state)
+{
+	(void)state;
+	struct error e = ERROR_INIT;
+	char typed[200];
+	AUTO(ca_done) struct ca c = { .timeout_ms = 10000 };
+	AUTO(ca_done) struct ca down = { .timeout_ms = 10000 };
+	AUTO(ca_done) struct ca with_roots;
+	AUTO(buf_done) struct buf urls = BUF_INIT(1000);
+	client(&with_roots);
+	snprintf(typed, sizeof typed, "127.0.0.1:1, https://127.0.0.1:2/x,%s", fake.url);
+	assert_ok(ca_set_urls(&c, typed, &e));
+	c.roots = with_roots.roots;
+	with_roots.roots = (struct chain){ 0 };
+	SCRIPT({ "/health", 200, "{\"status\":\"ok\"}", NULL, NULL });
+	assert_ok(ca_health(&c, &e));
+	assert_string_equal(c.url, fake.url);
+	assert_ok(ca_add_urls(&c, &urls, &e));
+	snprintf(typed, sizeof typed, "%s,https://127.0.0.1:1,https://127.0.0.1:2", fake.url);
+	assert_string_equal(buf_cstr(&urls), typed);
+	/* what the CA refuses is refused, and 503 is not */
+	SCRIPT({ "/health", 401, "{}", NULL, NULL });
+	assert_int_equal(ca_health(&c, &e), ST_DENIED);
+	assert_int_equal(fake.calls, 1);
+	assert_string_equal(c.url, fake.url);
+	SCRIPT({ "/health", 503, "{}", NULL, NULL });
+	assert_int_equal(ca_health(&c, &e), ST_AGAIN); /* the others are not there, which says less */
+	assert_int_equal(c.answer.http, 503);
+	assert_int_equal(fake.calls, 1);
+	assert_ok(ca_set_urls(&down, "127.0.0.1:1,127.0.0.1:2", &e));
+	assert_int_equal(ca_health(&down, &e), ST_IO);
+}
+
+static void bad_lists_of_urls(void **state)
+{
+	(void)state;
+	static const char *const bad[] = { "", ",", "a,", ",a", "a,,b", "a,http://b", "a b,c", "1,2,3,4,5,6,7,8,9" };
+	for (size_t i = 0; i < COUNT_OF(bad); i++) {
+		struct error e = ERROR_INIT;
+		AUTO(ca_done) struct ca c = { 0 };
+		if (ca_set_urls(&c, bad[i], &e) != ST_USAGE)
+			fail_msg("'%s' was taken", bad[i]);
+	}
+}
+
 /* ---- bootstrap ---- */
 
 static void a_root_comes_by_its_fingerprint(void **state)
@@ -598,6 +644,8 @@ int main(void)
 		cmocka_unit_test(every_call_says_who_it_is),
 		cmocka_unit_test(a_stranger_is_not_trusted),
 		cmocka_unit_test(a_ca_that_is_down_is_no_answer),
+		cmocka_unit_test(the_next_node_is_tried),
+		cmocka_unit_test(bad_lists_of_urls),
 		cmocka_unit_test(a_root_comes_by_its_fingerprint),
 		cmocka_unit_test(another_root_is_refused),
 		cmocka_unit_test(a_hint_is_followed),
