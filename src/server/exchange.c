@@ -171,6 +171,7 @@ static void settle(struct pending *p, enum outcome o)
 	} else if (p->burn) {
 		exchange_refuse(x);
 	} else {
+		x->recorded = true;
 		note_outcome(x, o);
 		if (p->revokes)
 			crl_service_revoked(x->server->crl);
@@ -255,6 +256,12 @@ void exchange_log_refused(void *front, const char *remote, enum listener_refusal
 	snapshot_unref(snap);
 }
 
+/* A certificate that was made and not recorded was given to nobody. */
+static const char *serial_to_tell(const struct exchange *x)
+{
+	return x->issued.cert && !x->recorded ? NULL : or_null(x->log_serial);
+}
+
 void exchange_note_handshake(void *front, int64_t took_ns)
 {
 	(void)front;
@@ -271,7 +278,7 @@ void exchange_log(void *front, struct request *r, int status, size_t body_bytes)
 	if (snap->conf->log_access) {
 		static const struct verdict granted = { .refusal = REFUSAL_NONE };
 		const struct verdict *v = x ? &x->verdict : &granted;
-		const struct cert_facts *f = x && x->issued.cert && status == 201 ? cert_facts(x->issued.cert) : NULL;
+		const struct cert_facts *f = x && x->issued.cert && x->recorded ? cert_facts(x->issued.cert) : NULL;
 		char from[WALL_TEXT], to[WALL_TEXT];
 		LOG_EVENT(level_of(status), status ? "request" : "request: the client went away", LF_STR("name", "ca"),
 		          LF_STR("method", request_method(r)), LF_STR("path", request_path(r)),
@@ -281,9 +288,7 @@ void exchange_log(void *front, struct request *r, int status, size_t body_bytes)
 		          LF_STR("error", or_null(v->reason)), LF_STR("remedy", or_null(v->remedy)),
 		          LF_STR("provisioner", x ? or_null(x->log_provisioner) : NULL),
 		          LF_STR("token", x ? or_null(x->log_token) : NULL),
-		          LF_STR("serial", f   ? f->serial_text
-		                           : x ? or_null(x->log_serial)
-		                               : NULL),
+		          LF_STR("serial", x ? serial_to_tell(x) : NULL),
 		          LF_STR("parent", x ? or_null(x->log_parent) : NULL),
 		          LF_STR("subject", x ? or_null(x->log_subject) : NULL),
 		          LF_STR("valid-from", f ? wall_rfc3339(f->not_before, from) : NULL),

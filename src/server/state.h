@@ -97,6 +97,7 @@ struct exchange {
 	struct renew_token renewing; /* renew: the token that presented it */
 	bool by_token;
 	struct issued issued;
+	bool recorded; /* what is asked for was granted, and the store has it */
 	struct verdict verdict;
 	struct error error;
 	int64_t retry_s;           /* Retry-After of a refusal that is one of time; 0: by the life that is left */

@@ -183,8 +183,11 @@ kid() {
 		[ "$FLIPPED" != "$TOKEN" ]
 		sign "$TOKEN"
 		[ "$code" = 201 ]
+		[[ "$record" == *" serial="* ]]
 		sign "$TOKEN"
 		refused 401 "$REFUSED" "token has been used already"
+		# a certificate was made and not recorded: its serial is nobody's
+		[[ "$record" != *" serial="* ]]
 		sign "$FLIPPED"
 		refused 401 "$REFUSED" "token has been used already"
 		# the second signature is a good one: used first, it works, and then its twin does not
