@@ -125,7 +125,7 @@ static enum status run_ca(struct invocation *inv, struct error *e)
 	const struct ca_args *o = INV_ARGS(inv, ca_args);
 	AUTO(buf_done) struct buf path = BUF_INIT(4096);
 	struct password password = { .file = o->password_file, .typed = BUF_SECRET(PASSWORD_MAX) };
-	struct password_source source = { .get = password_get, .ctx = &password };
+	struct password_source source = { .get = password_get, .ctx = &password, .asks = !o->password_file };
 	struct server *server = NULL;
 
 	if (o->version)

@@ -40,7 +40,7 @@ static enum status add_files(const char *key, char *const *paths, size_t n, stru
 	return ST_OK;
 }
 
-/* ca.json's password is the first attempt, the caller's source has the others: a prompt is asked last. */
+/* ca.json's password, and the caller's source: a file that was named before it, as in the peer, a person behind it. */
 struct passwords {
 	const char *own;
 	const struct password_source *source;
@@ -49,12 +49,13 @@ struct passwords {
 static enum status next_password(void *ctx, int attempt, struct buf *ret, struct error *e)
 {
 	const struct passwords *p = ctx;
-	if (p->own && attempt == 0) {
+	int own_at = !p->own ? -1 : p->source && !p->source->asks ? 1 : 0;
+	if (attempt == own_at) {
 		buf_adds(ret, p->own);
 		return buf_check(ret, e);
 	}
 	if (p->source)
-		return p->source->get(p->source->ctx, attempt - (p->own ? 1 : 0), ret, e);
+		return p->source->get(p->source->ctx, attempt - (p->own && attempt > own_at), ret, e);
 	return error_set(e, ST_MISSING,
 	                 "the key is encrypted; name a file that holds its password with --password-file");
 }

@@ -73,8 +73,8 @@ MUST_USE enum status caconf_parse(struct slice text, const char *path, struct ca
 MUST_USE enum status caconf_load(const char *path, struct caconf **ret, struct error *e);
 
 /* Reads roots, issuer chain and key (with the password) and builds the snapshot. Checks that the key fits, that the
- * chain leads to a root, and warns of what will expire (warnings are appended to c). The password of ca.json, where
- * there is one, is tried before those of the source (which may be NULL). c keeps what it has and may be built again.
+ * chain leads to a root, and warns of what will expire (warnings are appended to c). The source's password
+ * (it may be NULL) is tried before that of ca.json, unless it asks a person. c keeps what it has and may be built again.
  *   ST_INVALID a file that is not what its key says; ST_EXPIRED issuer or root; ST_DENIED wrong password, or no path to
  *   a root; ST_MISSING no such file, or no password */
 MUST_USE enum status caconf_build(struct caconf *c, const struct password_source *password, struct wall now,

@@ -17,6 +17,7 @@ enum {
 struct password_source {
 	enum status (*get)(void *ctx, int attempt, struct buf *ret, struct error *e);
 	void *ctx;
+	bool asks; /* a person, who is not to be bothered where another password does */
 };
 
 /* Asks the source until use() is content with a password. use() answers ST_DENIED for a wrong one; anything else ends

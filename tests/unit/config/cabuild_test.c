@@ -369,6 +369,50 @@ static void the_password_comes_from_the_file_or_the_source(void **state)
 	}
 }
 
+struct counted_source {
+	const char *password;
+	int asked;
+};
+
+static enum status count_and_give(void *ctx, int attempt, struct buf *ret, struct error *e)
+{
+	struct counted_source *s = ctx;
+	s->asked++;
+	if (attempt)
+		return error_set(e, ST_MISSING, "no more passwords");
+	buf_adds(ret, s->password);
+	return buf_check(ret, e);
+}
+
+/* Once ca.json's came first whatever the source was. */
+static void a_password_file_comes_before_ca_json_and_a_person_behind_it(void **state)
+{
+	const struct home *h = *state;
+	static const struct {
+		const char *own, *given;
+		bool asks;
+		int asked;
+	} rows[] = {
+		{ ",\"password\":\"pass\"", "pass", false, 1 },
+		{ ",\"password\":\"wrong\"", "pass", false, 1 },
+		{ ",\"password\":\"pass\"", "wrong", false, 1 },
+		{ ",\"password\":\"pass\"", "pass", true, 0 },
+		{ ",\"password\":\"wrong\"", "pass", true, 1 },
+		{ "", "pass", true, 1 },
+		{ "", "pass", false, 1 },
+	};
+	for (size_t i = 0; i < COUNT_OF(rows); i++) {
+		struct error e = ERROR_INIT;
+		struct counted_source counted = { rows[i].given, 0 };
+		struct password_source source = { .get = count_and_give, .ctx = &counted, .asks = rows[i].asks };
+		AUTO(caconf_free_p) struct caconf *c = conf(h, "root", "crt", "locked", rows[i].own);
+		AUTO(drop) struct authority *a = NULL;
+		if (caconf_build(c, &source, TESTCA_NOW, &a, &e))
+			fail_msg("row %zu: %s", i, e.text);
+		assert_int_equal(counted.asked, rows[i].asked);
+	}
+}
+
 static void what_ends_soon_is_warned_about(void **state)
 {
 	const struct home *h = *state;
@@ -485,6 +529,7 @@ int main(void)
 		cmocka_unit_test(renewal_after_expiry_without_end_is_warned_about),
 		cmocka_unit_test(what_does_not_fit_is_refused),
 		cmocka_unit_test(the_password_comes_from_the_file_or_the_source),
+		cmocka_unit_test(a_password_file_comes_before_ca_json_and_a_person_behind_it),
 		cmocka_unit_test(what_ends_soon_is_warned_about),
 		cmocka_unit_test(federated_roots_are_published_and_not_trusted),
 		cmocka_unit_test(the_issuer_signs_as_its_key_does),
