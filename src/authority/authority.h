@@ -48,6 +48,7 @@ struct authority {
 			*serial_number, *common_name;
 	} subject;
 	bool disable_issued_at_check;
+	bool store_forgets;             /* used tokens are forgotten at the program's end: a token has to say its age */
 	bool renew_without_provisioner; /* certificates that carry no provisioner information */
 	char *crl_url;                  /* where the CRL lies, for the certificates; NULL: they do not say */
 	int64_t renewal_window_ns;      /* a second renewal of one certificate within it is a retry; 0: none is */

@@ -275,6 +275,12 @@ enum token_fault authorize_time(const struct authority *a, const struct ott *t, 
 		verdict_advise(v, "make a new token; authority.disableIssuedAtCheck lifts this check");
 		return TOKEN_TOO_OLD;
 	}
+	if (!t->has_iat && a->store_forgets && !a->disable_issued_at_check) {
+		verdict_refuse(v, REFUSAL_UNAUTHORIZED,
+		               "token has no iat claim: without a database it could be used again after a restart");
+		verdict_advise(v, "make tokens with `step ca token`, or set iat, or add a \"db\" stanza to ca.json");
+		return TOKEN_TOO_OLD;
+	}
 	return TOKEN_IN_TIME;
 }
 

@@ -280,6 +280,7 @@ static enum status copy_settings(const struct caconf *c, struct authority *a, st
 	a->backdate_ns = c->backdate_ns;
 	a->renewal_window_ns = c->renewal_window_ns;
 	a->disable_issued_at_check = c->disable_issued_at_check;
+	a->store_forgets = c->store.kind == STORE_MEMORY;
 	a->renew_without_provisioner = c->renew_without_provisioner;
 	a->provs = calloc(c->provs_n ? c->provs_n : 1, sizeof *a->provs);
 	a->dns_names = calloc(c->dns_n ? c->dns_n : 1, sizeof *a->dns_names);

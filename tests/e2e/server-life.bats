@@ -313,6 +313,17 @@ Re-run with STEPDEBUG=1 for more info."
 	[ -z "$(find "$STEPPATH/db" -type f)" ]
 }
 
+# Without a database it would be new again after a restart.
+@test "no db stanza: a token that does not say its age is refused" {
+	jwt() { python3 "$BATS_TEST_DIRNAME/jwt.py" "$@"; }
+	jwt new-key py.jwk
+	ca_json --argjson key "$(jwt public py.jwk)" 'del(.db) | .authority.provisioners += [{type: "JWK", name: "py", key: $key}]'
+	ca_start
+	run -1 step ca certificate x.local a.crt a.key --token "$(jwt make py.jwk --claims '{"iat":null}')"
+	grep -q 'error="token has no iat claim: without a database it could be used again after a restart" remedy="make tokens with `step ca token`' "$CA_DIR/ca.log"
+	step ca certificate x.local a.crt a.key --token "$(jwt make py.jwk)"
+}
+
 @test "db import: a list of serials, and a CRL made by openssl; what it names does not renew" {
 	ca_start
 	issue list.local

@@ -259,6 +259,37 @@ static void issued_at_check_can_be_lifted(void **state)
 	assert_granted(v);
 }
 
+/* It would be new again after a restart. */
+static void without_a_database_a_token_says_its_age(void **state)
+{
+	(void)state;
+	static const struct {
+		bool forgets, lifted;
+		const char *claims;
+		enum refusal want;
+	} rows[] = {
+		{ true, false, "{" AUD "," ISS "," SUB "," EXP "}", REFUSAL_UNAUTHORIZED },
+		{ true, false, "{" AUD "," ISS "," SUB "," EXP ",\"iat\":null}", REFUSAL_UNAUTHORIZED },
+		{ true, false, "{" AUD "," ISS "," SUB "," EXP ",\"nbf\":1900000000}", REFUSAL_UNAUTHORIZED },
+		{ true, false, "{" AUD "," ISS "," SUB "," EXP ",\"iat\":1900000000}", REFUSAL_NONE },
+		{ true, true, "{" AUD "," ISS "," SUB "," EXP "}", REFUSAL_NONE },
+		{ false, false, "{" AUD "," ISS "," SUB "," EXP "}", REFUSAL_NONE },
+	};
+	for (size_t i = 0; i < COUNT_OF(rows); i++) {
+		struct error e = ERROR_INIT;
+		struct verdict v;
+		AUTO(testca_free_p) struct testca *t = testca_new(NULL);
+		AUTO(authorization_done) struct authorization auth = { 0 };
+		t->a->store_forgets = rows[i].forgets;
+		t->a->disable_issued_at_check = rows[i].lifted;
+		assert_ok(judge(t, OP_SIGN, rows[i].claims, &auth, &v, &e));
+		if (rows[i].want)
+			assert_refused(v, rows[i].want, "", "token has no iat claim");
+		else
+			assert_granted(v);
+	}
+}
+
 /* --- provisioners that give no way in --- */
 
 static void no_token_flow(void **state)
@@ -589,6 +620,7 @@ int main(void)
 		cmocka_unit_test(bad_tokens),
 		cmocka_unit_test(endless_token),
 		cmocka_unit_test(issued_at_check_can_be_lifted),
+		cmocka_unit_test(without_a_database_a_token_says_its_age),
 		cmocka_unit_test(no_token_flow),
 		cmocka_unit_test(unbuilt_types),
 		cmocka_unit_test(disabled),
