@@ -9,12 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-struct list {
-	struct store_revocation *v;
-	size_t n, cap;
-};
-
-static enum status list_add(struct list *l, const struct store_revocation *r, struct error *e)
+static enum status list_add(struct dbimport_list *l, const struct store_revocation *r, struct error *e)
 {
 	if (l->n == l->cap) {
 		size_t cap = l->cap ? l->cap * 2 : 64;
@@ -28,12 +23,13 @@ static enum status list_add(struct list *l, const struct store_revocation *r, st
 	return ST_OK;
 }
 
-static void list_done(struct list *l)
+void dbimport_list_done(struct dbimport_list *l)
 {
 	free(l->v);
+	*l = (struct dbimport_list){ 0 };
 }
 
-static enum status read_crl(struct slice der, struct list *ret, struct error *e)
+static enum status read_crl(struct slice der, struct dbimport_list *ret, struct error *e)
 {
 	struct crl_facts f;
 	struct crl_entry entry;
@@ -93,7 +89,7 @@ static enum status read_text(struct slice line, struct wall now, struct store_re
 	return ST_OK;
 }
 
-static enum status read_lines(struct slice in, struct wall now, struct list *ret, struct error *e)
+static enum status read_lines(struct slice in, struct wall now, struct dbimport_list *ret, struct error *e)
 {
 	for (int number = 1; in.n; number++) {
 		size_t len = slice_find(in, '\n');
@@ -111,7 +107,7 @@ static enum status read_lines(struct slice in, struct wall now, struct list *ret
 	return ST_OK;
 }
 
-static enum status read_any(struct slice in, struct wall now, struct list *ret, struct error *e)
+enum status dbimport_read(struct slice in, struct wall now, struct dbimport_list *ret, struct error *e)
 {
 	AUTO(pem_block_done) struct pem_block block = { 0 };
 	struct slice rest = in;
@@ -125,7 +121,7 @@ static enum status read_any(struct slice in, struct wall now, struct list *ret, 
 enum status dbimport_run(const struct caconf *conf, const struct clock *clock, struct slice in, size_t *ret_read,
                          size_t *ret_new, struct error *e)
 {
-	AUTO(list_done) struct list list = { 0 };
+	AUTO(dbimport_list_done) struct dbimport_list list = { 0 };
 	struct store *store = NULL;
 	struct store_conf sc = conf->store;
 	sc.clock = clock;
@@ -133,7 +129,7 @@ enum status dbimport_run(const struct caconf *conf, const struct clock *clock, s
 	if (sc.kind == STORE_MEMORY)
 		return error_set(e, ST_INVALID, "%s: db: no database is configured, so nothing can be imported; add a "
 		                                "\"db\" stanza of type \"sqlite\"", conf->path);
-	if (read_any(in, clock_wall(clock), &list, e) || store_open(&sc, &store, e))
+	if (dbimport_read(in, clock_wall(clock), &list, e) || store_open(&sc, &store, e))
 		return e->status;
 	enum status st = store_import_revocations(store, list.v, list.n, ret_new, e);
 	store_close(store);

@@ -121,6 +121,7 @@ static void write_store(struct exchange *x)
 	gauge(out, "step_ca_store_database_bytes", "Size of the database file.", g.database_bytes);
 	gauge(out, "step_ca_store_log_bytes", "Size of the database's write-ahead log.", g.log_bytes);
 	gauge(out, "step_ca_store_disk_free_bytes", "Room on the database's disk.", g.free_bytes);
+	gauge(out, "step_ca_store_disk_full", "1: nothing is issued, revocations are recorded; 2: neither.", g.room);
 }
 
 /* -- the revocation list --------------------------------------------------------------------------------------- */

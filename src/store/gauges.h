@@ -14,6 +14,7 @@ struct store_gauges {
 	/* -1: not known, or there is none (in memory, or on a server) */
 	int64_t database_bytes, log_bytes;
 	int64_t free_bytes; /* on their disk, for who is not root */
+	enum store_room room;
 };
 /* Never waits for the database. */
 void store_gauges(struct store *s, struct store_gauges *ret);

@@ -177,6 +177,7 @@ told() {
 	[ "$(sum step_ca_store_failed_commits_total)" = 0 ]
 	[ "$(sum step_ca_store_database_bytes)" = "$(stat -c %s "$STEPPATH/db/perennial.db")" ]
 	[ "$(sum step_ca_store_disk_free_bytes)" -gt 0 ]
+	[ "$(sum step_ca_store_disk_full)" -eq 0 ]
 	[ "$(sum process_resident_memory_bytes)" -gt 1000000 ]
 	[ "$(sum process_open_fds)" -gt 5 ]
 	told 0 step_ca_connections

@@ -4,6 +4,7 @@
 
 #include "base/duration.h"
 #include "base/macros.h"
+#include "store/gauges.h"
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -107,6 +108,9 @@ static void test_batch(void **state)
 	assert_string_equal(told, "R");
 	assert_non_null(strstr(why, "the disk is full"));
 	assert_int_equal(store_room(w->store), STORE_ROOM_RESERVE);
+	struct store_gauges g;
+	store_gauges(w->store, &g);
+	assert_int_equal(g.room, STORE_ROOM_RESERVE);
 	assert_int_equal(kept(w), RESERVE - RESERVE / 4);
 
 	/* Nothing is issued, though it could be, until the reserve is whole again. */
