@@ -3,6 +3,7 @@
 
 bats_require_minimum_version 1.5.0
 load ca
+load ../lib/pg
 
 setup() {
 	cd "$BATS_TEST_TMPDIR"
@@ -20,6 +21,7 @@ setup() {
 
 teardown() {
 	ca_stop
+	pg_end
 }
 
 @test "check, backup and export while the CA runs" {
@@ -193,6 +195,32 @@ teardown() {
 	broken "UPDATE lines SET closed_at = 99999999999" "certificates of a closed line whose key is not blocked"
 	broken "DELETE FROM meta" "rows too many or too few"
 	run -0 db check
+}
+
+@test "a PostgreSQL database is checked and exported; its copies are its own tools' business" {
+	pg_bin >/dev/null || skip "PostgreSQL is not installed"
+	pg_init
+	jq --arg url "$(pg_url)" '.db = {type: "postgresql", dataSource: $url}' "$JSON" >pg.json
+	cp pg.json "$JSON"
+	ca_start
+	issue a.local
+	issue b.local
+	renews b.local
+	revoke a.local
+	run -0 db check
+	[[ "$output" = *"The database is sound." ]]
+	db export >all.json 2>/dev/null
+	[ "$(jq -r .type all.json | sort | uniq -c | xargs)" = "3 certificate 1 revocation" ]
+	[ "$(jq -r 'select(.type == "revocation") | .serial' all.json)" = "$(serial a.local)" ]
+	jq -r "select(.type == \"certificate\" and .serial == \"$(serial a.local)\") | .der" all.json | base64 -d >a.der
+	cmp a.der <(openssl x509 -in a.local.crt -outform DER)
+	pg_sql "UPDATE certs SET generation = 7 WHERE generation = 1"
+	run -1 db check
+	[[ "$output" = *"1 certificates whose line or generation is not their parent's"* ]]
+	for command in "backup x.db" "restore x.db"; do
+		run -1 db $command
+		[[ "$output" = *"pg_dump"* ]]
+	done
 }
 
 @test "without a database there is nothing to do it with" {
