@@ -29,6 +29,10 @@ teardown() {
 	for pid in $(cat pids 2>/dev/null); do
 		kill "$pid" 2>/dev/null && wait "$pid" 2>/dev/null || true
 	done
+	if [ -s pg_dir ]; then
+		. "$BATS_TEST_DIRNAME/../lib/pg.bash"
+		PG_DIR=$(cat pg_dir) pg_end
+	fi
 }
 
 # daemon [renew|rekey] FLAGS...: in the background; its log in `log` (both channels) and its number in $DAEMON.
@@ -395,6 +399,50 @@ kill 999999999 with signal 1 failed: no such process"
 	step_run ca renew --owed-first --verify "127.0.0.1:$SERVER_PORT" m.local.crt m.local.key
 	expect 0 "certificate not renewed: first what its last renewal still owes"
 	step_run certificate needs-renewal m.local.crt
+	expect 1
+}
+
+@test "--verify over STARTTLS: a real PostgreSQL takes up the new certificate" {
+	. "$BATS_TEST_DIRNAME/../lib/pg.bash"
+	pg_bin >/dev/null || skip "PostgreSQL is not installed"
+	pg_init
+	echo "$PG_DIR" >pg_dir
+	pg_pid() {
+		head -1 "$PG_DIR/data/postmaster.pid"
+	}
+	issue localhost
+	for name in crt key; do
+		cat "localhost.$name" >"$PG_DIR/data/server.$name" # it keeps the owner that PostgreSQL wants
+	done
+	kill -HUP "$(pg_pid)"
+	old=$(serial localhost.crt)
+	at="127.0.0.1:$(cat "$PG_DIR/port"),starttls=postgres"
+	pair=("$PG_DIR/data/server.crt" "$PG_DIR/data/server.key")
+	reload="sh -c '[ -e ready ] && kill -HUP $(pg_pid)'"
+	step_run ca renew --force --exec "$reload" --verify "$at" "${pair[@]}"
+	expect 1
+	[[ "$err" == *"exit status 1"*"127.0.0.1:"*" does not serve the new certificate, but the one with serial "* ]]
+	step certificate needs-renewal "${pair[0]}"
+	touch ready
+	step_run ca renew --exec "$reload" --verify "$at" "${pair[@]}"
+	expect 0 "certificate not renewed: first what its last renewal still owes"
+	step_run ca rekey --force --exec "$reload" --verify "$at" "${pair[@]}"
+	expect 0
+	[ "$old" != "$(serial "${pair[0]}")" ]
+	pair_fits "${pair[@]}"
+	[ "$(stat -c %U:%a "${pair[1]}")" = "$(stat -c %U "$PG_DIR/data"):600" ]
+}
+
+@test "--mtls=false renews with a token, and the key's own proof is enough" {
+	issue token.local
+	before=$(serial token.local.crt)
+	step_run ca renew --force --mtls=false token.local.crt token.local.key
+	expect 0 "Your certificate has been saved in token.local.crt."
+	[ "$before" != "$(serial token.local.crt)" ]
+	[ "$(grep -c "path=/renew status=201 .*token=.*subject=token.local" "$CA_DIR/ca.log")" -eq 1 ]
+	# each such token is made anew; a second renewal is no replay
+	step ca renew --force --mtls=false token.local.crt token.local.key
+	step_run ca rekey --force --mtls=false token.local.crt token.local.key
 	expect 1
 }
 

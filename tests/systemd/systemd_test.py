@@ -170,6 +170,24 @@ def the_daemon_tells_nginx_by_a_signal(c):
 
 
 @story
+def a_unit_is_reloaded_by_systemd_and_what_it_serves_is_seen(c):
+    if not shutil.which("nginx"):
+        raise Denied("nginx is not installed")
+    old = due_certificate(c, "nginx")
+    c.run("systemctl reload-or-restart nginx")
+    until(lambda: served(c) == old, "nginx serves the old certificate")
+    renew = f"STEPPATH=/etc/step-ca step ca renew --force --json {CERTS}/nginx.crt {CERTS}/nginx.key --verify localhost:443"
+    got = json.loads(c.out(f"{renew} --reload-unit nginx.service"))
+    assert (got["result"], got["owed"]) == ("renewed", 0), got
+    assert served(c) == serial(c, f"{CERTS}/nginx.crt") != old
+    r = c.run(f"{renew} --reload-unit nosuch.service", check=False)
+    assert r.returncode == 5 and "nosuch.service" in r.stderr and json.loads(r.stdout)["result"] == "hook-owed", r
+    assert needs_renewal(c, f"{CERTS}/nginx.crt") == 0
+    assert json.loads(c.out(renew.replace("--force", "") + " --reload-unit nginx.service"))["result"] == "completed"
+    assert needs_renewal(c, f"{CERTS}/nginx.crt") == 1
+
+
+@story
 def a_certificate_that_does_not_exist_fails_the_unit(c):
     r = c.run("systemctl start cert-renewer@missing.service", check=False)
     assert r.returncode != 0
@@ -181,8 +199,11 @@ def a_certificate_that_does_not_exist_fails_the_unit(c):
 def a_renewal_that_is_refused_fails_the_unit_and_owes_nothing(c):
     due_certificate(c, "refused")
     c.run(f"STEPPATH=/etc/step-ca step ca revoke --cert {CERTS}/refused.crt --key {CERTS}/refused.key")
+    c.write("/etc/systemd/system/told@.service", "[Service]\nType=oneshot\nExecStart=/bin/sh -c 'echo %i >>/srv/told'\n")
+    drop_in(c, "cert-renewer@refused.service", "[Unit]\nOnFailure=told@%n.service\n")
     assert c.run("systemctl start cert-renewer@refused.service", check=False).returncode != 0
     assert c.show("cert-renewer@refused.service", "ActiveState", "Result") == ["failed", "exit-code"]
+    until(lambda: c.run("cat /srv/told", check=False).stdout == "cert-renewer@refused.service\n", "OnFailure= tells a person")
     assert "is owed" not in c.journal("cert-renewer@refused.service")
 
 

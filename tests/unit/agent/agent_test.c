@@ -18,6 +18,8 @@ struct bench {
 	/* what happens while it sleeps: sets b->now */
 	enum agent_event (*sleep)(struct bench *b, int64_t until);
 	int64_t stop_at; /* wall time; 0: the script stops it */
+	struct plan_rule rule;
+	const struct deploy *deploy;
 	int phase;
 };
 
@@ -101,6 +103,8 @@ static void run_n(struct bench *b, const char *const *crts, const char *const *k
 			                       .key = keys[i],
 			                       .remember = true,
 			                       .clock = &clock,
+			                       .rule = b->rule,
+			                       .deploy = b->deploy,
 			                       .open_ca = no_ca,
 			                       .ctx = b,
 			                       .voice = &voice };
@@ -317,6 +321,61 @@ static void another_process_renews_and_a_key_goes(void **state)
 	assert_int_equal(said(&b, "ERROR error loading private key: open "), 1);
 }
 
+static void add(struct deploy *d, enum owed_when when, const char *word)
+{
+	struct error e = ERROR_INIT;
+	char command[PATH_MAX];
+	snprintf(command, sizeof command,
+	         "sh -c 'echo \"%s $STEP_HOOK_EVENT $STEP_HOOK_COMMON_NAME $STEP_HOOK_ERROR\" >>%s'", word,
+	         in_scratch("hooks"));
+	if (deploy_add_exec(d, when, "exec", command, &e))
+		fail_msg("%s", e.text);
+}
+
+/* The CA stays away: the commands for it run once each, at the first failure and at each threshold behind the planned
+ * renewal, and what follows a renewal does not. */
+static void a_dying_certificate_is_told(void **state)
+{
+	(void)state;
+	static const struct {
+		int64_t expires_in_ns;
+		size_t want;
+		const char *left[4];
+	} rows[] = {
+		{ 0, 3, { "less than 25 %", "less than 10 %", "has expired" } },
+		{ 20 * DURATION_H, 4, { "less than 50 %", "less than 25 %", "less than 10 %", "has expired" } },
+		{ DURATION_H, 1, { "has expired" } },
+	};
+	for (size_t i = 0; i < COUNT_OF(rows); i++) {
+		AUTO(bench_done) struct bench b = bench_new(undisturbed, ISSUED + 24 * HOUR + 20 * MIN);
+		struct deploy d = { .exec_timeout_ms = 60000 };
+		add(&d, OWED_ON_DEPLOY, "deploy");
+		add(&d, OWED_ON_FAILURE, "failure");
+		add(&d, OWED_ON_EXPIRING, "expiring");
+		fresh();
+		unlink(in_scratch("hooks"));
+		b.rule.expires_in_ns = rows[i].expires_in_ns;
+		b.deploy = &d;
+		run(&b);
+		for (size_t k = 0; k < rows[i].want; k++)
+			assert_int_equal(said(&b, rows[i].left[k]), 1);
+		assert_int_equal(said(&b, " of its life is left") + said(&b, "has expired"), rows[i].want);
+		FILE *f = fopen(in_scratch("hooks"), "r");
+		char line[512];
+		size_t failed = 0, expiring = 0;
+		while (f && fgets(line, sizeof line, f)) {
+			failed += strcmp(line, "failure failed foo.example nobody there\n") == 0;
+			expiring += strcmp(line, "expiring expiring foo.example nobody there\n") == 0;
+			assert_null(strstr(line, "deploy"));
+		}
+		if (f)
+			fclose(f);
+		assert_int_equal(failed, 1);
+		assert_int_equal(expiring, rows[i].want);
+		deploy_done(&d);
+	}
+}
+
 static enum agent_event hup(struct bench *b, int64_t until)
 {
 	(void)until;
@@ -378,6 +437,7 @@ int main(void)
 		cmocka_unit_test(a_record_that_can_be_stored_again),
 		cmocka_unit_test(a_restart_asks_no_sooner),
 		cmocka_unit_test(another_process_renews_and_a_key_goes),
+		cmocka_unit_test(a_dying_certificate_is_told),
 		cmocka_unit_test(many_pairs_each_at_its_time),
 	};
 	return cmocka_run_group_tests(tests, make, drop);
