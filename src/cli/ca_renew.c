@@ -47,7 +47,8 @@ static const struct opt opts[] = {
 	"What follows a renewal - signal, commands, units, looks - is written down with the certificate and owed "     \
 	"until "                                                                                                       \
 	"it has succeeded: what fails is tried again, across restarts, and `step certificate needs-renewal` says yes " \
-	"meanwhile; the next run finishes it without asking for a new certificate. Commands run in a session of "      \
+	"meanwhile; the next run finishes it without asking for a new certificate (with `--force`, after getting "     \
+	"one). Commands run in a session of "                                                                          \
 	"their own, without our secrets, and find in their environment: `STEP_HOOK_CERT_FILE`, "                       \
 	"`STEP_HOOK_KEY_FILE`, `STEP_HOOK_CHAIN_FILE`, `STEP_HOOK_BUNDLE_FILE`, `STEP_HOOK_SERIAL`, "                  \
 	"`STEP_HOOK_COMMON_NAME`, `STEP_HOOK_NAMES` (one a line), `STEP_HOOK_NOT_AFTER` (RFC 3339), "                  \
@@ -59,9 +60,9 @@ const struct command cmd_ca_renew = {
 	.usage = "<crt-file> <key-file>",
 	.description =
 		"Asks the CA for a new certificate with the same names, key and lifetime, authenticated by the old "
-	        "one. "
+		"one. "
 		"The answer is checked (key, names, chain, dates) before it replaces the file; a file is replaced "
-	        "whole "
+		"whole "
 		"or not at all and keeps its owner and mode. Nothing is asked of the CA before it is known that the "
 		"answer can be kept.\n\n"
 		"Where the certificate has expired, or cannot serve as a TLS client's, a token signed by its key is "
@@ -69,13 +70,13 @@ const struct command cmd_ca_renew = {
 		"With `--expires-in` the command fits cron: it renews only what is near its end, and says so and ends "
 		"with 0 where it does not.\n\n"
 		"With `--daemon` it stays and renews when about two thirds of the lifetime are over, or by "
-	        "`--expires-in` "
+		"`--expires-in` "
 		"or `--renew-period`. Certificate and key are read from disk before every attempt; a renewal by "
-	        "somebody "
+		"somebody "
 		"else is noticed. What fails is tried again after about a minute, then more seldom, and more often "
-	        "again "
+		"again "
 		"near the end; a refusal by the CA does not end the daemon. SIGHUP renews at once, SIGTERM and SIGINT "
-	        "end "
+		"end "
 		"it.\n\n" FOLLOWS,
 	.positionals =
 		(const struct positional[]){ { "crt-file", "The certificate (PEM or DER), with its chain", OPT_FILE },

@@ -62,7 +62,7 @@ static void check_clock(struct report *p, const struct turn *t, struct ca *ca)
 }
 
 /* The provisioner's own claim; what the CA says of all of them is not told to clients. */
-static void check_provisioner(struct report *p, const struct turn *t, struct ca *ca)
+static void check_provisioner(struct report *p, const struct turn *t, struct ca *ca, bool would)
 {
 	const struct cert_facts *f = cert_facts(t->chain.v[0]);
 	AUTO(json_decref_p) json_t *all = NULL;
@@ -80,14 +80,29 @@ static void check_provisioner(struct report *p, const struct turn *t, struct ca 
 		json_t *claims = jsonio_field(one, "claims");
 		bool off = json_is_true(jsonio_field(claims, "disableRenewal"));
 		bool late = json_is_true(jsonio_field(claims, "allowRenewalAfterExpiry"));
-		snprintf(text, sizeof text, "provisioner %s %s%s", name,
+		snprintf(text, sizeof text, "provisioner %s %s%s%s", name,
 		         off ? "does not renew (claim disableRenewal)" : "renews",
-		         late ? ", also after expiry" : ", not after expiry");
+		         late ? ", also after expiry" : ", not after expiry",
+		         would ? "; the CA would renew this certificate now" : "");
 		add(p, "renewal allowed", !off, text);
 		return;
 	}
 	snprintf(text, sizeof text, "the CA has no provisioner %s any more, which made this certificate", name);
 	add(p, "renewal allowed", false, text);
+}
+
+/* The CA's own answer for this very certificate, where it gives one. */
+static void check_renewable(struct report *p, const struct turn *t, struct ca *ca)
+{
+	const struct pair_conf *c = t->conf;
+	struct error e = ERROR_INIT;
+	struct ladder_facts f = ladder_facts_of(cert_facts(t->chain.v[0]), c->no_mtls, c->rekey, t->now);
+	struct ladder_verdict v = ladder_first(&f);
+	enum status st = v.rung == LADDER_MTLS ? ca_renewable(ca, &t->chain, t->key, &e) : ST_MISSING;
+	if (st && st != ST_MISSING)
+		add_error(p, "renewal allowed", st, &e, "");
+	else
+		check_provisioner(p, t, ca, !st);
 }
 
 static void check_ca(struct report *p, const struct turn *t)
@@ -102,7 +117,7 @@ static void check_ca(struct report *p, const struct turn *t)
 	add_error(p, "CA", st, &e, text);
 	check_clock(p, t, &ca);
 	if (!st)
-		check_provisioner(p, t, &ca);
+		check_renewable(p, t, &ca);
 }
 
 static void check_rungs(struct report *p, const struct turn *t)

@@ -320,6 +320,14 @@ enum status ca_renew(struct ca *c, const struct chain *client, EVP_PKEY *key, co
 	return tell(c, a, st ? st : reply_chain(&r, ret, e));
 }
 
+enum status ca_renewable(struct ca *c, const struct chain *client, EVP_PKEY *key, struct error *e)
+{
+	AUTO(https_response_done) struct https_response resp = { 0 };
+	struct ca_reply r;
+	struct call q = { .method = "GET", .path = "/renewable", .client = client, .key = key };
+	return do_call(c, &q, &resp, &r, e);
+}
+
 static enum status rekey(struct ca *c, const struct chain *client, EVP_PKEY *key, const struct csr *csr,
                          struct chain *ret, struct error *e)
 {

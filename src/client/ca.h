@@ -81,6 +81,8 @@ MUST_USE enum status ca_sign(struct ca *c, const struct ca_sign_request *q, stru
 /* mTLS with chain and key; or, token not NULL, "Authorization: Bearer". */
 MUST_USE enum status ca_renew(struct ca *c, const struct chain *client, EVP_PKEY *key, const char *token,
                               struct chain *ret, struct ca_answer *a, struct error *e);
+/* Would it be renewed, as things stand? Over mTLS; ours alone: ST_MISSING from a CA that does not know how. */
+MUST_USE enum status ca_renewable(struct ca *c, const struct chain *client, EVP_PKEY *key, struct error *e);
 MUST_USE enum status ca_rekey(struct ca *c, const struct chain *client, EVP_PKEY *key, const struct csr *csr,
                               struct chain *ret, struct ca_answer *a, struct error *e);
 struct ca_revoke_request {

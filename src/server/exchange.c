@@ -139,6 +139,12 @@ static void refuse_outcome(struct pending *p, enum outcome o)
 	exchange_refuse(p->x);
 }
 
+void exchange_refuse_outcome(struct exchange *x, enum outcome o)
+{
+	struct pending p = { .x = x };
+	refuse_outcome(&p, o);
+}
+
 /* What an operator should know even without an access log. */
 static void note_outcome(const struct exchange *x, enum outcome o)
 {

@@ -1,5 +1,6 @@
-/* POST /renew and /rekey (spec/server.md §1.2, §1.3): an older certificate, presented by its key, gives a new one. The
- * key speaks in the TLS handshake or, for /renew, by a token that it has signed (§2.5). */
+/* POST /renew and /rekey, and GET /renewable, a question (spec/server.md §1.2, §1.3): an older certificate, presented by
+ * its key, gives a new one. The key speaks in the TLS handshake or, for /renew, by a token that it has signed (§2.5).
+ */
 #include "jose/auto.h"
 #include "server/state.h"
 
@@ -130,6 +131,43 @@ void resource_renew(struct exchange *x, const char *arg)
 		renew_by_token(x, authorization + strlen(bearer));
 	else if (take_peer(x))
 		renew(x, NULL);
+}
+
+/* What the store would say. Only a renewal decides; this is a look at what it would be now. A blocked key is not looked
+ * for. */
+static enum status look_ahead(struct exchange *x, enum outcome *ret, struct error *e)
+{
+	const char *serial = cert_facts(x->parent)->serial_text;
+	struct store_line line = { 0 };
+	bool revoked = false;
+	enum status st = store_is_revoked(x->server->store, serial, &revoked, e);
+	if (!st)
+		st = store_find_line(x->server->store, serial, SCOPE_LINEAGE, &line, e);
+	*ret = revoked ? OUTCOME_PARENT_REVOKED : line.closed ? OUTCOME_LINE_CLOSED : OUTCOME_DONE;
+	store_line_done(&line);
+	return st;
+}
+
+/* GET /renewable: would it be renewed? For `step ca renew --check`, long before it matters. */
+void resource_renewable(struct exchange *x, const char *arg)
+{
+	const struct provisioner *prov = NULL;
+	struct parent_facts facts;
+	enum outcome o = OUTCOME_DONE;
+	(void)arg;
+	if (!take_peer(x))
+		return;
+	snprintf(x->log_parent, sizeof x->log_parent, "%s", cert_facts(x->parent)->serial_text);
+	if (find_parent(x, &facts, &x->error) ||
+	    renew_decide(x->snap->auth, x->parent, &facts, x->now, NULL, &prov, &x->verdict, &x->error) ||
+	    look_ahead(x, &o, &x->error))
+		exchange_fail(x);
+	else if (x->verdict.refusal)
+		exchange_refuse(x);
+	else if (o != OUTCOME_DONE)
+		exchange_refuse_outcome(x, o);
+	else
+		exchange_json(x, 200, SLICE_LIT("{\"status\":\"ok\"}\n"));
 }
 
 void resource_rekey(struct exchange *x, const char *arg)

@@ -24,6 +24,7 @@ const struct route routes_ca[] = {
 	{ POST, "/rekey", resource_rekey },
 	{ POST, "/revoke", resource_revoke },
 	{ POST, "/revoke-line", resource_revoke_line }, /* ours */
+	{ GET, "/renewable", resource_renewable },      /* ours */
 	{ 0 },
 };
 

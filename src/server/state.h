@@ -117,6 +117,7 @@ void exchange_json(struct exchange *x, int status, struct slice body);
 void exchange_text(struct exchange *x, int status, const char *content_type, struct slice body);
 void exchange_refuse(struct exchange *x); /* by x->verdict */
 void exchange_refuse_as(struct exchange *x, enum refusal r, const char *message);
+void exchange_refuse_outcome(struct exchange *x, enum outcome o); /* as the store's answer to a change is */
 void exchange_malformed(struct exchange *x); /* a body that cannot be decoded; x->error says why, to the log only */
 void exchange_fail(struct exchange *x);   /* by x->error: could not decide, or could not record */
 
@@ -155,6 +156,7 @@ void resource_provisioners(struct exchange *x, const char *arg);
 void resource_encrypted_key(struct exchange *x, const char *kid);
 void resource_sign(struct exchange *x, const char *arg);
 void resource_renew(struct exchange *x, const char *arg);
+void resource_renewable(struct exchange *x, const char *arg);
 void resource_rekey(struct exchange *x, const char *arg);
 void resource_revoke(struct exchange *x, const char *arg);
 void resource_crl(struct exchange *x, const char *arg);

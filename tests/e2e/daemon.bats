@@ -549,7 +549,7 @@ kill 999999999 with signal 1 failed: no such process"
 	expect 0
 	refute grep -q FAILED .out
 	grep -q "^ok     CA: $CA_URL is well" .out
-	grep -q "^ok     renewal allowed: provisioner admin renews" .out
+	grep -qx "ok     renewal allowed: provisioner admin renews, not after expiry; the CA would renew this certificate now" .out
 	step_run ca renew --check --json --ca-url https://localhost:1 t.local.crt t.local.key
 	expect 1
 	[ "$(jq -r '.checks[] | select(.ok | not) | .name' <<<"$out")" = CA ]
@@ -600,6 +600,24 @@ kill 999999999 with signal 1 failed: no such process"
 	[ "$(grep -c "this machine's clock" log.err)" -eq 1 ]
 	kill "$(pgrep -P "$DAEMON" || echo "$DAEMON")"
 	wait "$DAEMON" || true
+}
+
+@test "--check asks the CA for this very certificate" {
+	issue rev.local
+	issue line.local
+	step ca revoke --cert rev.local.crt --key rev.local.key
+	step_run ca renew --check rev.local.crt rev.local.key
+	expect 1
+	grep -q "^FAILED renewal allowed: The request lacked necessary authorization" .out
+	[ "$(grep -c FAILED .out)" -eq 1 ]
+	grep -q "method=GET path=/renewable status=401 .*certificate has been revoked" "$CA_DIR/ca.log"
+	id=$(step certificate inspect --format json line.local.crt | jq -r .serial_number)
+	step ca revoke --lineage "$id" --token "$(token "$id" --revoke --lineage)"
+	step_run ca renew --check line.local.crt line.local.key
+	expect 1
+	grep -q "^FAILED renewal allowed: " .out
+	# who has no certificate to show is told so
+	[ "$(curl -s -o /dev/null -w '%{http_code}' --cacert "$CA_ROOT" "$CA_URL/renewable")" = 400 ]
 }
 
 @test "flags are checked in the peer's order and words" {
