@@ -71,6 +71,7 @@ static void log_room(void *ctx, enum store_room room, const char *why)
 		                      "free some space on it; no restart is needed" },
 	};
 	_Static_assert(COUNT_OF(lines) == STORE_ROOM_COUNT, "a line for each");
+	notify_status(lines[room].text);
 	LOG_EVENT(lines[room].level, lines[room].text, LF_STR("error", *why ? why : NULL),
 	          LF_STR("remedy", lines[room].remedy));
 }

@@ -24,6 +24,17 @@ void folder_done(struct folder *f)
 	*f = FOLDER_NONE;
 }
 
+enum status folder_give(int folder, int file, struct error *e)
+{
+	struct stat st;
+	if (geteuid() != 0)
+		return ST_OK;
+	/* A root without that right keeps what it made, as any other user does. */
+	if (fstat(folder, &st) < 0 || (fchown(file, st.st_uid, st.st_gid) < 0 && errno != EPERM))
+		return error_os(e, errno, "give it to the folder's owner");
+	return ST_OK;
+}
+
 /* Opens or creates a file of ours. SQLite gives its log the mode of the database file, so 0600 here is 0600 there. */
 static enum status private_file(int dir, const char *name, int *ret_fd, struct error *e)
 {
@@ -32,6 +43,8 @@ static enum status private_file(int dir, const char *name, int *ret_fd, struct e
 		fd = openat(dir, name, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
 		if (fd >= 0 && fchmod(fd, 0600) < 0)
 			return error_os(e, errno, "set the mode of %s", name);
+		if (fd >= 0 && folder_give(dir, fd, e))
+			return error_wrap(e, "%s", name);
 	}
 	if (fd < 0)
 		return error_os(e, errno, "open %s", name);

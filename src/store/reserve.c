@@ -2,6 +2,7 @@
 
 #include "base/slice.h"
 #include "os/auto.h"
+#include "store/folder.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -49,6 +50,8 @@ enum status reserve_open(const char *folder, int64_t bytes, struct reserve *ret,
 	AUTO(fd_close_p) int fd = openat(dir, RESERVE_NAME, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
 	if (fd < 0)
 		return error_os(e, errno, "open %s/%s", folder, RESERVE_NAME);
+	if (folder_give(dir, fd, e))
+		return error_wrap(e, "%s/%s", folder, RESERVE_NAME);
 	int64_t left = held(fd);
 	if (left > bytes && ftruncate(fd, bytes) == 0) /* the setting was lowered */
 		left = bytes;

@@ -101,12 +101,19 @@ static enum status ready(const char *path, struct wall now, struct error *e)
 	return schema_migrate(db, now, e);
 }
 
+static enum status give(const struct restore *s, const char *file, struct error *e)
+{
+	AUTO(fd_close_p) int folder = open(s->folder.path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	AUTO(fd_close_p) int fd = open(file, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+	return folder < 0 || fd < 0 ? error_os(e, errno, "open %s", file) : folder_give(folder, fd, e);
+}
+
 static enum status take_copy(struct restore *s, const char *from, struct error *e)
 {
 	const char *to = buf_cstr(&s->fresh);
 	if (same_file(from, s->folder.database))
 		return error_set(e, ST_INVALID, "%s is the database itself", from);
-	if (copy_file(from, to, false, e) || with_log(from, to, copy_log, e))
+	if (copy_file(from, to, false, e) || with_log(from, to, copy_log, e) || give(s, to, e))
 		return error_wrap(e, "backup");
 	if (ready(to, s->now, e)) {
 		e->status = e->status == ST_NOMEM ? ST_NOMEM : ST_INVALID;

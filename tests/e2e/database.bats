@@ -135,6 +135,21 @@ teardown() {
 	[ "$status" -ne 0 ]
 }
 
+@test "root restores for the CA's user" {
+	[ "$(id -u)" = 0 ] || skip "needs root"
+	ca_start
+	issue a.local
+	db backup old.db
+	ca_stop
+	rm "$STEPPATH"/db/*
+	chown 65534:65534 "$STEPPATH/db"
+	run -3 db restore old.db
+	[ "$(stat -c '%u %a' "$STEPPATH"/db/* | sort -u)" = "65534 600" ]
+	rm "$STEPPATH"/db/*
+	ca_start
+	[ "$(stat -c %u "$DB" "$STEPPATH/db/perennial.lock" "$STEPPATH/db/perennial.reserve" | sort -u)" = 65534 ]
+}
+
 @test "what is no backup changes nothing" {
 	ca_start
 	issue a.local

@@ -65,6 +65,7 @@ ask() {
 		.db.type = "mysql"~db.type: "mysql" cannot be read here; set "type": "sqlite" and leave "dataSource" as it is or name a new folder. Used tokens and revocations do not come along by themselves: `step-ca db import FILE` takes a list of serials or a CRL
 		.db.type = "oracle"~db.type: no such database; set "type": "sqlite"
 		del(.db.dataSource)~db.dataSource: missing; give the folder that holds the database
+		.db.reserveBytes = -1~db.reserveBytes: must be between 0 and 1099511627776
 		.db.prune = {"keepExpired": "yesterday"}~db.prune.keepExpired: not a duration such as 24h, nor "forever"
 		.authority.claims = {"maxTLSCertDuration": "1d"}~authority.claims.maxTLSCertDuration: not a duration such as 24h
 		.authority.claims = {"minTLSCertDuration": "48h"}~authority.claims: minTLSCertDuration: 48h0m0s is more than maxTLSCertDuration (24h0m0s)
