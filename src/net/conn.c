@@ -231,7 +231,7 @@ static void write_bytes(struct conn *c, const struct buf *b, struct request *r)
 		conn_kill(c);
 		return;
 	}
-	arm(c, conf_of(c)->limits.request_ms);
+	arm(c, c->w->limits.request_ms);
 	stream_send(c->stream, c->close);
 }
 
@@ -315,7 +315,7 @@ static bool step_idle(struct conn *c)
 	c->begun = clock_mono(conf_of(c)->clock);
 	c->scanned = 0;
 	enter(c, CONN_HEAD);
-	arm(c, conf_of(c)->limits.header_ms);
+	arm(c, c->w->limits.header_ms);
 	return true;
 }
 
@@ -347,7 +347,7 @@ static void tell_continue(struct conn *c)
 
 static bool accept_head(struct conn *c)
 {
-	const struct listener_limits *limits = &conf_of(c)->limits;
+	const struct listener_limits *limits = &c->w->limits;
 	const struct http1_head *head = &c->req->head;
 
 	if (!is_method(c->req->method)) {
@@ -369,7 +369,7 @@ static bool accept_head(struct conn *c)
 static bool step_head(struct conn *c)
 {
 	struct evbuffer *in = stream_input(c->stream);
-	size_t n = input_head_size(in, &c->scanned), max = conf_of(c)->limits.header_bytes;
+	size_t n = input_head_size(in, &c->scanned), max = c->w->limits.header_bytes;
 	struct error e = ERROR_INIT;
 
 	if (n > max || (!n && evbuffer_get_length(in) > max)) {
@@ -428,7 +428,7 @@ static void handshake_done(struct conn *c)
 		return;
 	}
 	enter(c, CONN_IDLE);
-	arm(c, conf_of(c)->limits.idle_ms);
+	arm(c, c->w->limits.idle_ms);
 }
 
 /* Why: the first of OpenSSL's reasons. */
@@ -478,7 +478,7 @@ static void on_sent(struct conn *c)
 	}
 	enter(c, CONN_IDLE);
 	stream_enable(c->stream, true);
-	arm(c, conf_of(c)->limits.idle_ms);
+	arm(c, c->w->limits.idle_ms);
 	advance(c);
 }
 
@@ -604,7 +604,7 @@ void conn_open(struct worker *w, int fd, const struct in6_addr *from, int port, 
 		find_user(c);
 	}
 	if (start(c))
-		arm(c, c->ssl ? conf_of(c)->limits.handshake_ms : conf_of(c)->limits.idle_ms);
+		arm(c, c->ssl ? c->w->limits.handshake_ms : c->w->limits.idle_ms);
 	else
 		conn_kill(c);
 	ossl_forget_errors();

@@ -22,15 +22,18 @@ struct mailbox {
 	bool closed; /* the listener is gone: an answer goes nowhere */
 	bool stop;   /* the worker is asked to stop */
 	bool asked;  /* whether it is alive, and it has not looked yet */
+	bool has_limits; /* that are to hold from now on */
+	struct listener_limits limits;
 	struct request *first, **last;
 };
 MUST_USE enum status mailbox_new(struct mailbox **ret, struct error *e);
 void mailbox_unref(struct mailbox *m);
 void mailbox_post_stop(struct mailbox *m);
+void mailbox_post_limits(struct mailbox *m, const struct listener_limits *limits);
 /* Has the worker looked since it was asked last? Asks again. */
 bool mailbox_ask(struct mailbox *m);
-/* Everything that lies in it; *ret_stop where the worker is asked to stop. */
-struct request *mailbox_empty(struct mailbox *m, bool *ret_stop);
+/* Everything that lies in it; *ret_stop where the worker is asked to stop; *limits is set where there are new ones. */
+struct request *mailbox_empty(struct mailbox *m, bool *ret_stop, struct listener_limits *limits);
 
 /* What a connection waits for that serves nobody at the moment: in a full server it can give its place to another. */
 enum wait {
@@ -48,6 +51,7 @@ struct worker {
 	struct event_base *base;
 	struct stream_room *room;
 	struct mailbox *box;
+	struct listener_limits limits; /* its own copy, which its thread alone looks at */
 	struct event *accept_ev, *accept_again_ev, *wake_ev, *reap_ev, *drain_ev, *lag_ev;
 	struct conn *conns, *dead;          /* doubly linked by next and prev; singly by next */
 	struct waiters waiting[WAIT_KINDS]; /* the longest first */

@@ -170,7 +170,7 @@ static void for_each_conn(struct worker *w, void (*fn)(struct conn *))
 
 static void start_stopping(struct worker *w)
 {
-	int64_t ms = w->l->conf.limits.drain_ms;
+	int64_t ms = w->limits.drain_ms;
 	w->stopping = true;
 	event_del(w->accept_ev);
 	event_add(w->drain_ev, &(struct timeval){ .tv_sec = ms / 1000, .tv_usec = ms % 1000 * 1000 });
@@ -181,7 +181,7 @@ static void start_stopping(struct worker *w)
 static void take_mail(struct worker *w)
 {
 	bool stop;
-	for (struct request *r = mailbox_empty(w->box, &stop), *next; r; r = next) {
+	for (struct request *r = mailbox_empty(w->box, &stop, &w->limits), *next; r; r = next) {
 		next = r->next;
 		conn_take_reply(r);
 	}
@@ -228,6 +228,7 @@ static enum status worker_init(struct worker *w, struct listener *l, struct erro
 {
 	AUTO(event_config_free_p) struct event_config *config = event_config_new();
 	w->l = l;
+	w->limits = l->conf.limits;
 	for (size_t i = 0; i < WAIT_KINDS; i++)
 		TAILQ_INIT(&w->waiting[i]);
 	if (mailbox_new(&w->box, e))
@@ -430,6 +431,13 @@ enum status listener_start(const struct listener_conf *conf, struct listener **r
 		return e->status;
 	*ret = TAKE(l);
 	return ST_OK;
+}
+
+void listener_set_limits(struct listener *l, const struct listener_limits *limits)
+{
+	quota_set(l->quota, limits->connections, limits->connections_spare, limits->connections_per_address);
+	for (size_t i = 0; i < l->workers_n; i++)
+		mailbox_post_limits(l->workers[i].box, limits);
 }
 
 int listener_port(const struct listener *l)

@@ -116,6 +116,8 @@ struct listener_conf {
  * threads; conf's pointers (but address) must stay good until listener_stop. From then on SIGPIPE is ignored. ST_IO
  * names the address. */
 MUST_USE enum status listener_start(const struct listener_conf *conf, struct listener **ret, struct error *e);
+/* From now on, for new connections and for what comes next on those that are open. A timer that runs goes on. */
+void listener_set_limits(struct listener *l, const struct listener_limits *limits);
 int listener_port(const struct listener *l);
 int listener_connections(struct listener *l); /* that are open now */
 

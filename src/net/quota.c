@@ -30,6 +30,15 @@ enum status quota_new(const struct quota_rule *rule, struct quota **ret, struct 
 	return ST_OK;
 }
 
+void quota_set(struct quota *q, int total, int spare, int per_address)
+{
+	pthread_mutex_lock(&q->lock);
+	q->rule.total = total;
+	q->rule.spare = spare;
+	q->rule.per_address = per_address;
+	pthread_mutex_unlock(&q->lock);
+}
+
 void quota_free(struct quota *q)
 {
 	if (!q)

@@ -16,6 +16,9 @@ struct quota_rule {
 MUST_USE enum status quota_new(const struct quota_rule *rule, struct quota **ret, struct error *e);
 void quota_free(struct quota *q);
 
+/* Other bounds, from now on; nobody who is in has to leave. */
+void quota_set(struct quota *q, int total, int spare, int per_address);
+
 enum place {
 	PLACE_GIVEN,
 	PLACE_SPARE,   /* given, beyond the total */

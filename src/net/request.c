@@ -88,7 +88,16 @@ static bool mailbox_post(struct mailbox *m, struct request *r)
 	return open;
 }
 
-struct request *mailbox_empty(struct mailbox *m, bool *ret_stop)
+void mailbox_post_limits(struct mailbox *m, const struct listener_limits *limits)
+{
+	pthread_mutex_lock(&m->lock);
+	m->limits = *limits;
+	m->has_limits = true;
+	pthread_mutex_unlock(&m->lock);
+	wake(m);
+}
+
+struct request *mailbox_empty(struct mailbox *m, bool *ret_stop, struct listener_limits *limits)
 {
 	uint64_t count;
 	ssize_t n = read(m->wake_fd, &count, sizeof count);
@@ -99,6 +108,9 @@ struct request *mailbox_empty(struct mailbox *m, bool *ret_stop)
 	m->last = &m->first;
 	m->asked = false;
 	*ret_stop = m->stop;
+	if (m->has_limits)
+		*limits = m->limits;
+	m->has_limits = false;
 	pthread_mutex_unlock(&m->lock);
 	return first;
 }
@@ -177,7 +189,7 @@ enum status request_new(struct conn *c, struct slice head_bytes, struct request 
 	r->conn = c;
 	r->method = r->path = r->query = "";
 	r->begun = c->begun;
-	r->body = BUF_INIT(c->w->l->conf.limits.body_bytes);
+	r->body = BUF_INIT(c->w->limits.body_bytes);
 	r->reply = BUF_INIT(REPLY_MAX);
 	r->peer = c->peer ? cert_ref(c->peer) : NULL;
 	memcpy(r->remote, c->remote, sizeof r->remote);

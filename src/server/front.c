@@ -82,6 +82,15 @@ void front_announce(const struct server *s)
 			         sides[i].address(s->now_->conf), listener_port(s->fronts[i].listener));
 }
 
+void front_set_limits(struct server *s)
+{
+	struct listener_limits limits = s->now_->conf->limits;
+	overload_fit_descriptors(&limits);
+	for (size_t i = 0; i < FRONT_ADMIN; i++)
+		if (s->fronts[i].listener && (i == FRONT_CA || sides[i].open_to_all))
+			listener_set_limits(s->fronts[i].listener, &limits);
+}
+
 void front_close(struct server *s)
 {
 	for (size_t i = FRONT_COUNT; i-- > 0;) {

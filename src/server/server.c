@@ -205,20 +205,14 @@ static enum status check_unchanged(const struct caconf *old, const struct caconf
 	return ST_OK;
 }
 
-static bool same_limits(const struct listener_limits *a, const struct listener_limits *b)
-{
-	return a->body_bytes == b->body_bytes && a->header_bytes == b->header_bytes &&
-	       a->connections == b->connections && a->connections_spare == b->connections_spare &&
-	       a->connections_per_address == b->connections_per_address && a->handshake_ms == b->handshake_ms &&
-	       a->header_ms == b->header_ms && a->request_ms == b->request_ms && a->idle_ms == b->idle_ms &&
-	       a->drain_ms == b->drain_ms;
-}
-
 /* What would not weaken the CA by staying as it was until a restart. */
 static void tell_kept(const struct caconf *old, const struct caconf *new)
 {
-	if (!same_limits(&old->limits, &new->limits) || memcmp(&old->exempt, &new->exempt, sizeof old->exempt))
-		log_line(LOG_WARN, "limits: changed in the configuration; the old ones hold until a restart");
+	if (memcmp(&old->exempt, &new->exempt, sizeof old->exempt))
+		log_line(LOG_WARN,
+		         "limits.exemptAddresses: changed in the configuration; the old ones hold until a restart");
+	if (old->store.queue_max != new->store.queue_max)
+		log_line(LOG_WARN, "limits.storeQueue: changed in the configuration; the old one holds until a restart");
 	front_tell_kept(old, new);
 	admin_tell_kept(old, new);
 	if (old->threads != new->threads)
@@ -242,6 +236,7 @@ enum status server_reload(struct server *s, struct error *e)
 	tell_warnings(&s->conf, new->conf);
 	tell_kept(old->conf, new->conf);
 	store_set_rule(s->store, &new->conf->store);
+	front_set_limits(s);
 	snapshot_unref(old);
 	struct error why = ERROR_INIT;
 	if (start_crl(s, &why))

@@ -70,6 +70,8 @@ void front_init(struct server *s);
 /* Opens what the configuration names beside HTTPS. */
 MUST_USE enum status front_open_sides(struct server *s, struct error *e);
 void front_announce(const struct server *s);
+/* Those of the snapshot in force. */
+void front_set_limits(struct server *s);
 /* Stops all listeners, HTTPS last: the others look at it. */
 void front_close(struct server *s);
 /* Warns of addresses that a reload cannot change. */

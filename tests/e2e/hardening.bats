@@ -23,10 +23,25 @@ setup() {
 	ca_wait "grep -q 'connection without a request.*remote-address=.*error=.*self.signed certificate' '$CA_DIR/ca.log'"
 }
 
-@test "a reload told nothing of limits that it did not change" {
+@test "a reload left all limits as they were" {
+	sends() { # sends BYTES: the status of a request with so large a body
+		head -c "$1" /dev/zero | tr '\0' x | curl -sS --cacert "$CA_ROOT" -o /dev/null -w '%{http_code}' --data-binary @- "$CA_URL/sign"
+	}
+	[ "$(sends 5000)" = 400 ]
 	ca_json '.limits = {bodyBytes: 4096}'
 	kill -HUP "$CA_PID"
-	ca_wait "grep -q 'limits: changed in the configuration; the old ones hold until a restart' '$CA_DIR/ca.log'"
+	ca_wait '[ "$(sends 5000)" = 413 ]'
+	[ "$(sends 4000)" = 400 ]
+	ca_json 'del(.limits)'
+	kill -HUP "$CA_PID"
+	ca_wait '[ "$(sends 5000)" = 400 ]'
+}
+
+@test "a reload told nothing of limits that it did not change" {
+	ca_json '.limits = {exemptAddresses: ["10.0.0.0/8"], storeQueue: 7}'
+	kill -HUP "$CA_PID"
+	ca_wait "grep -q 'limits.exemptAddresses: changed in the configuration; the old ones hold until a restart' '$CA_DIR/ca.log'"
+	ca_wait "grep -q 'limits.storeQueue: changed in the configuration; the old one holds until a restart' '$CA_DIR/ca.log'"
 	ca_json 'del(.limits)'
 }
 

@@ -1469,6 +1469,53 @@ static void await_alive(struct stage *s, bool wanted)
 		sched_yield();
 }
 
+static bool is_answered(struct stage *s, const char *request, const char *status)
+{
+	struct wire w;
+	AUTO(buf_done) struct buf got = BUF_INIT(1 << 16);
+	bool came = wire_open(&w, s->port, NULL) && wire_puts(&w, request) && wire_read_answer(&w, false, &got);
+	wire_close(&w);
+	return came && strstr(buf_cstr(&got), status);
+}
+
+/* Until it is; the runner's time limit ends a listener that never does. */
+static void await_answer(struct stage *s, const char *request, const char *status)
+{
+	while (!is_answered(s, request, status))
+		sched_yield();
+}
+
+static void limits_change_while_it_runs(void **state)
+{
+	static const char ten[] = "POST /x HTTP/1.1\r\nHost: ca\r\nContent-Length: 10\r\n\r\n0123456789";
+	struct listener_limits limits = roomy(), small = roomy();
+	struct stage s;
+	struct wire one;
+	(void)state;
+	stage_start(&s, limits, 2);
+	assert_true(is_answered(&s, ten, "200 OK"));
+	assert_true(wire_open(&one, s.port, NULL));
+	small.body_bytes = 9;
+	small.connections = 2;
+	small.connections_spare = 0;
+	listener_set_limits(s.l, &small);
+	await_answer(&s, ten, "413 ");
+	small.connections = 1;
+	listener_set_limits(s.l, &small);
+	assert_false(is_answered(&s, GET("/") "\r\n", "200 OK")); /* `one` is there */
+	listener_set_limits(s.l, &limits);
+	await_answer(&s, ten, "200 OK");
+	/* who was there all the time goes by the new ones too, once his thread has looked */
+	await_alive(&s, true);
+	await_alive(&s, true);
+	assert_true(wire_puts(&one, ten));
+	AUTO(buf_done) struct buf got = BUF_INIT(1 << 16);
+	assert_true(wire_read_answer(&one, false, &got));
+	assert_has(&got, "body=10");
+	wire_close(&one);
+	stage_stop(&s);
+}
+
 static void a_stuck_thread_is_noticed(void **state)
 {
 	(void)state;
@@ -1561,6 +1608,7 @@ int main(void)
 		cmocka_unit_test(stopping_lets_requests_finish),
 		cmocka_unit_test(stopping_does_not_wait_for_ever),
 		cmocka_unit_test(a_stuck_thread_is_noticed),
+		cmocka_unit_test(limits_change_while_it_runs),
 		cmocka_unit_test(starting_without_memory),
 		IN_BOTH_CONTEXTS(serving_without_memory),
 		cmocka_unit_test(addresses),
