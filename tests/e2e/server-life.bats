@@ -63,8 +63,8 @@ ask() {
 		.db.type = "badgerv2"~db.type: "badgerv2" cannot be read here; set "type": "sqlite" and leave "dataSource" as it is or name a new folder. Used tokens and revocations do not come along by themselves: `step-ca db import FILE` takes a list of serials or a CRL
 		.db.type = "bbolt"~db.type: "bbolt" cannot be read here; set "type": "sqlite" and leave "dataSource" as it is or name a new folder. Used tokens and revocations do not come along by themselves: `step-ca db import FILE` takes a list of serials or a CRL
 		.db.type = "mysql"~db.type: "mysql" cannot be read here; set "type": "sqlite" and leave "dataSource" as it is or name a new folder. Used tokens and revocations do not come along by themselves: `step-ca db import FILE` takes a list of serials or a CRL
-		.db.type = "oracle"~db.type: no such database; set "type": "sqlite"
-		del(.db.dataSource)~db.dataSource: missing; give the folder that holds the database
+		.db.type = "oracle"~db.type: no such database; set "type" to "sqlite" or "postgresql"
+		del(.db.dataSource)~db.dataSource: missing; give sqlite: the folder that holds the database; postgresql: postgresql://USER@HOST/DATABASE?sslmode=..
 		.db.reserveBytes = -1~db.reserveBytes: must be between 0 and 1099511627776
 		.db.prune = {"keepExpired": "yesterday"}~db.prune.keepExpired: not a duration such as 24h, nor "forever"
 		.authority.claims = {"maxTLSCertDuration": "1d"}~authority.claims.maxTLSCertDuration: not a duration such as 24h
