@@ -40,9 +40,10 @@ static enum status check_url(const char *shown, const json_t *v, struct error *e
 	bool good = !*s || (rest && rest > s && rest[3] && strlen(s) <= CRL_URL_MAX);
 	for (const char *p = s; good && *p; p++)
 		good = *p > ' ' && *p < 0x7f;
-	return good ? ST_OK :
-	              error_set(e, ST_INVALID, "%s: \"%.64s\" is not a URL of at most %d ASCII characters, such as "
-	                                       "http://ca.example/1.0/crl",
+	return good ? ST_OK
+	            : error_set(e, ST_INVALID,
+	                        "%s: \"%.64s\" is not a URL of at most %d ASCII characters, such as "
+	                        "http://ca.example/1.0/crl",
 	                        shown, s, CRL_URL_MAX);
 }
 
@@ -311,13 +312,15 @@ static const struct ckey rows[] = {
 	  .required = true,
 	  DRAFT(db_type),
 	  .check = check_db_type,
-	  .help = "sqlite, or postgresql for several nodes (docs/postgresql.md). The peer's badger, badgerv1, badgerv2, "
+	  .help = "sqlite, or postgresql for several nodes (docs/postgresql.md). The peer's badger, badgerv1, "
+	          "badgerv2, "
 	          "bbolt and mysql stop start-up" },
 	{ .path = "db.dataSource",
 	  .type = CKEY_SECRET,
 	  .required = true,
 	  CONF(store_source),
-	  .help = "sqlite: the folder that holds the database; postgresql: postgresql://USER@HOST/DATABASE?sslmode=.." },
+	  .help = "sqlite: the folder that holds the database; postgresql: "
+	          "postgresql://USER@HOST/DATABASE?sslmode=.." },
 	NOT_SERVED("db.valueDir", CKEY_WARN, "sqlite keeps everything in dataSource"),
 	{ .path = "db.database",
 	  .type = CKEY_TEXT,
@@ -354,7 +357,8 @@ static const struct ckey rows[] = {
 	  .min = 0,
 	  .max = (int64_t)1 << 40,
 	  .dflt = "16777216",
-	  .help = "kept free on the disk, so that a full one does not stop revocations; without it, nothing is issued. 0: none" },
+	  .help = "kept free on the disk, so that a full one does not stop revocations; without it, nothing is issued. "
+	          "0: none" },
 	NOT_SERVED("monitoring", CKEY_WARN, "New Relic monitoring is not built"),
 
 	OBJECT("tls", CKEY_STOP, "TLS of the listener"),
@@ -417,7 +421,8 @@ static const struct ckey rows[] = {
 	  .type = CKEY_TEXT,
 	  CONF(crl.idp_url),
 	  .check = check_url,
-	  .help = "where the list lies: said in it (critical) and in every certificate from then on; absent: in neither" },
+	  .help = "where the list lies: said in it (critical) and in every certificate from then on; absent: in "
+	          "neither" },
 	{ .path = "metricsAddress",
 	  .type = CKEY_TEXT,
 	  CONF(metrics_address),
@@ -450,7 +455,7 @@ static const struct ckey rows[] = {
 	LIMIT_INT("connectionsPerAddress", connections_per_address, 0, 1000000, "0",
 	          "open connections of one address; 0: no bound"),
 	LIMIT_INT("connectionsSpare", connections_spare, 0, 10000, "64",
-	          "connections beyond those: asked for health they answer, else with 503 and when to come again"),
+	          "connections beyond those: answer health and holders of certificates, 503 to others"),
 	{ .path = "limits.exemptAddresses",
 	  .type = CKEY_TEXTS,
 	  .ours = true,

@@ -1,5 +1,6 @@
 /* One connection, from accept to close. Each state waits for one thing under one timer; conn.h has the diagram.
  *
+ *   SILENT     STREAM_KNOCK, the first byte: until then it costs some hundred bytes, and TLS would cost thousands
  *   HANDSHAKE  on_stream -> handshake_done, handshake_failed; a plain listener's connections begin behind it
  *   IDLE       step_idle: the first byte of a request
  *   HEAD       step_head: the empty line
@@ -15,6 +16,7 @@
 #include "net/tls.h"
 
 #include <arpa/inet.h>
+#include <errno.h>
 #include <limits.h>
 #include <netinet/tcp.h>
 #include <openssl/err.h>
@@ -44,14 +46,16 @@ static void arm(struct conn *c, int64_t ms)
 /* -- where it stands ------------------------------------------------------------------------------------------- */
 
 enum {
-	EVICT_AFTER_MS = 1000, /* a connection that has just come is not slow: it may be us who have no time for it */
-	EVICT_LOOK = 8,        /* of each kind */
+	EVICT_LOOK = 8, /* of each kind */
 };
 
+/* A connection that has just come is not slow: it may be us who have no time for it. */
+static const int64_t grace_ms[] = { [WAIT_GONE] = 0, [WAIT_IDLE] = 0, [WAIT_SILENT] = 50, [WAIT_CLIENT] = 1000 };
+
 static const enum wait waits[] = {
-	[CONN_HANDSHAKE] = WAIT_CLIENT, [CONN_IDLE] = WAIT_CLIENT,  [CONN_HEAD] = WAIT_CLIENT,
-	[CONN_BODY] = WAIT_CLIENT,      [CONN_RUNNING] = WAIT_NONE, [CONN_WRITING] = WAIT_CLIENT,
-	[CONN_LINGER] = WAIT_GONE,      [CONN_DEAD] = WAIT_NONE,
+	[CONN_SILENT] = WAIT_SILENT,  [CONN_HANDSHAKE] = WAIT_CLIENT, [CONN_IDLE] = WAIT_CLIENT,
+	[CONN_HEAD] = WAIT_CLIENT,    [CONN_BODY] = WAIT_CLIENT,      [CONN_RUNNING] = WAIT_NONE,
+	[CONN_WRITING] = WAIT_CLIENT, [CONN_LINGER] = WAIT_GONE,      [CONN_DEAD] = WAIT_NONE,
 };
 
 static void enter(struct conn *c, enum conn_state state)
@@ -71,7 +75,7 @@ static void enter(struct conn *c, enum conn_state state)
 
 static bool may_evict(const struct conn *c, struct mono now)
 {
-	int64_t grace_ns = 4 * c->w->lag_ns + (c->wait == WAIT_CLIENT ? EVICT_AFTER_MS * INT64_C(1000000) : 0);
+	int64_t grace_ns = 4 * c->w->lag_ns + grace_ms[c->wait] * 1000000;
 	return c->wait == WAIT_GONE || now.ns - c->since.ns > grace_ns;
 }
 
@@ -392,7 +396,8 @@ static bool step_body(struct conn *c)
 {
 	struct error e = ERROR_INIT;
 	bool whole;
-	enum status st = input_take_body(stream_input(c->stream), &c->req->head, &c->chunked, &c->req->body, &whole, &e);
+	enum status st =
+		input_take_body(stream_input(c->stream), &c->req->head, &c->chunked, &c->req->body, &whole, &e);
 	if (st)
 		refuse(c, st == ST_LIMIT ? 413 : status_of(st), st == ST_LIMIT ? "" : e.text);
 	else if (whole)
@@ -490,10 +495,33 @@ static void on_eof(struct conn *c)
 	conn_kill(c);
 }
 
+static bool start_tls(struct conn *c)
+{
+	const struct listener_conf *conf = conf_of(c);
+	AUTO(SSL_CTX_free_p) SSL_CTX *ctx = conf->tls(conf->ctx);
+
+	c->ssl = ctx ? SSL_new(ctx) : NULL;
+	if (!c->ssl)
+		return false;
+	enter(c, CONN_HANDSHAKE);
+	SSL_set_app_data(c->ssl, &c->restless);
+	X509_VERIFY_PARAM_set_time(SSL_get0_param(c->ssl), clock_wall(conf->clock).s);
+	return stream_secure(c->stream, c->ssl);
+}
+
+static void on_knock(struct conn *c)
+{
+	if (!start_tls(c))
+		conn_kill(c);
+	ossl_forget_errors();
+}
+
 static void on_stream(void *ctx, enum stream_event event)
 {
 	struct conn *c = ctx;
-	if (event == STREAM_OPEN)
+	if (event == STREAM_KNOCK)
+		on_knock(c);
+	else if (event == STREAM_OPEN)
 		handshake_done(c);
 	else if (event == STREAM_INPUT)
 		advance(c);
@@ -512,7 +540,7 @@ static void on_timer(evutil_socket_t fd, short what, void *arg)
 	struct conn *c = arg;
 	(void)fd;
 	(void)what;
-	if (c->state == CONN_HANDSHAKE)
+	if (c->state == CONN_SILENT || c->state == CONN_HANDSHAKE)
 		tell_refused(c, LISTENER_HANDSHAKE_LATE, "TLS handshake took too long");
 	if (c->state == CONN_IDLE)
 		stream_close_notify(c->stream);
@@ -528,7 +556,7 @@ void conn_drain(struct conn *c)
 {
 	if (c->state == CONN_IDLE)
 		stream_close_notify(c->stream);
-	if (c->state == CONN_IDLE || c->state == CONN_HANDSHAKE)
+	if (c->state == CONN_IDLE || c->state == CONN_HANDSHAKE || c->state == CONN_SILENT)
 		conn_kill(c);
 }
 
@@ -558,27 +586,15 @@ static void format_remote(struct conn *c, int port)
 	}
 }
 
-static bool start_tls(struct conn *c)
-{
-	const struct listener_conf *conf = conf_of(c);
-	AUTO(SSL_CTX_free_p) SSL_CTX *ctx = conf->tls(conf->ctx);
-
-	c->ssl = ctx ? SSL_new(ctx) : NULL;
-	if (!c->ssl)
-		return false;
-	SSL_set_app_data(c->ssl, &c->restless);
-	X509_VERIFY_PARAM_set_time(SSL_get0_param(c->ssl), clock_wall(conf->clock).s);
-	return true;
-}
-
 static bool start(struct conn *c)
 {
+	bool tls = conf_of(c)->tls;
 	c->timer = evtimer_new(c->w->base, on_timer, c);
-	if (!c->timer || (conf_of(c)->tls && !start_tls(c)))
+	if (!c->timer)
 		return false;
-	if (!c->ssl)
+	if (!tls)
 		enter(c, CONN_IDLE);
-	c->stream = stream_new(c->w->base, c->w->room, c->fd, c->ssl, on_stream, c);
+	c->stream = stream_new(c->w->base, c->w->room, c->fd, tls, on_stream, c);
 	return c->stream;
 }
 
@@ -595,7 +611,7 @@ void conn_open(struct worker *w, int fd, const struct in6_addr *from, int port, 
 	if (c->next)
 		c->next->prev = c;
 	w->conns = c;
-	enter(c, CONN_HANDSHAKE);
+	enter(c, CONN_SILENT);
 	worker_probe(w);
 	if (conf_of(c)->address) {
 		format_remote(c, port);
@@ -604,7 +620,7 @@ void conn_open(struct worker *w, int fd, const struct in6_addr *from, int port, 
 		find_user(c);
 	}
 	if (start(c))
-		arm(c, c->ssl ? c->w->limits.handshake_ms : c->w->limits.idle_ms);
+		arm(c, conf_of(c)->tls ? c->w->limits.handshake_ms : c->w->limits.idle_ms);
 	else
 		conn_kill(c);
 	ossl_forget_errors();

@@ -39,6 +39,7 @@ struct request *mailbox_empty(struct mailbox *m, bool *ret_stop, struct listener
 enum wait {
 	WAIT_GONE,   /* LINGER: it has had its answer */
 	WAIT_IDLE,   /* IDLE after an answer: it is kept for another request */
+	WAIT_SILENT, /* SILENT: it has not sent a byte */
 	WAIT_CLIENT, /* HANDSHAKE, IDLE before the first request, HEAD, BODY, WRITING: the client should go on */
 	WAIT_KINDS,
 	WAIT_NONE = WAIT_KINDS, /* it is being served */
@@ -85,10 +86,21 @@ void worker_probe(struct worker *w);
 /* Ends the loop of a stopping worker that has nothing left to do. */
 void worker_check_idle(struct worker *w);
 
-/* HANDSHAKE -> IDLE -first byte-> HEAD -> BODY -> RUNNING -request_reply-> WRITING -> IDLE
+/* SILENT -first byte-> HANDSHAKE; then
+ * HANDSHAKE -> IDLE -first byte-> HEAD -> BODY -> RUNNING -request_reply-> WRITING -> IDLE
  *     |                             `-----`--refused--------------------------^  `-> LINGER -> DEAD
  *     `-failed-> LINGER                                         any -> DEAD */
-enum conn_state { CONN_HANDSHAKE, CONN_IDLE, CONN_HEAD, CONN_BODY, CONN_RUNNING, CONN_WRITING, CONN_LINGER, CONN_DEAD };
+enum conn_state {
+	CONN_SILENT,
+	CONN_HANDSHAKE,
+	CONN_IDLE,
+	CONN_HEAD,
+	CONN_BODY,
+	CONN_RUNNING,
+	CONN_WRITING,
+	CONN_LINGER,
+	CONN_DEAD
+};
 
 struct conn {
 	struct worker *w;

@@ -45,6 +45,7 @@ struct stream {
 	struct span left, late;
 	bool registered; /* readable */
 	bool fresh;      /* plain: there is input that was not told */
+	bool waits;      /* for STREAM_KNOCK */
 	bool enabled, open, stopped;
 	bool eof, eof_told; /* of the socket or of TLS */
 	bool sending, last; /* asked by stream_send */
@@ -450,6 +451,11 @@ static void on_readable(evutil_socket_t fd, short what, void *arg)
 {
 	struct stream *s = arg;
 	(void)fd;
+	if (!s->stopped && s->waits) {
+		s->waits = false;
+		s->told(s->ctx, STREAM_KNOCK);
+		s->open = !s->ssl;
+	}
 	if (!s->stopped && (!(what & EV_READ) || receive(s)))
 		pump(s);
 }
@@ -473,25 +479,31 @@ static void on_writable(evutil_socket_t fd, short what, void *arg)
 
 /* -- for the owner -------------------------------------------------------------------------------------------- */
 
-struct stream *stream_new(struct event_base *base, struct stream_room *room, int fd, SSL *ssl, stream_fn *told,
+struct stream *stream_new(struct event_base *base, struct stream_room *room, int fd, bool waits, stream_fn *told,
                           void *ctx)
 {
 	struct stream *s = calloc(1, sizeof *s);
 	if (!s)
 		return NULL;
-	*s = (struct stream){ .room = room, .base = base, .fd = fd, .ssl = ssl, .told = told, .ctx = ctx };
+	*s = (struct stream){ .room = room, .base = base, .fd = fd, .waits = waits, .told = told, .ctx = ctx };
 	s->enabled = true;
-	s->open = !ssl;
+	s->open = !waits;
 	s->input = evbuffer_new();
 	s->output = evbuffer_new();
 	s->readable = event_new(base, fd, EV_READ | EV_PERSIST, on_readable, s);
-	if (s->input && s->output && s->readable && (!ssl || attach(s)))
+	if (s->input && s->output && s->readable)
 		listen_again(s);
 	if (!s->registered) {
 		stream_free(s);
 		return NULL;
 	}
 	return s;
+}
+
+bool stream_secure(struct stream *s, SSL *ssl)
+{
+	s->ssl = ssl;
+	return attach(s);
 }
 
 void stream_stop(struct stream *s)

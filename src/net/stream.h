@@ -12,23 +12,29 @@
 
 struct stream;
 
-/* The scratch space that the streams of one loop share: what they hold between two events is only what the other side is
- * late with. */
+/* The scratch space that the streams of one loop share: what they hold between two events is only what the other side
+ * is late with. */
 struct stream_room;
 struct stream_room *stream_room_new(void); /* NULL: out of memory */
 void stream_room_free(struct stream_room *room);
 
 enum stream_event {
+	STREAM_KNOCK, /* a stream that waits: its first byte is there; stream_secure, or it is plain from here on */
 	STREAM_OPEN,  /* the handshake is done; a plain one is open from the beginning, and nobody is told */
 	STREAM_INPUT, /* there is more in stream_input */
 	STREAM_SENT,  /* everything that was written is in the kernel's hands */
 	STREAM_EOF,   /* the peer sends no more, and all that it sent was told; before STREAM_OPEN too */
-	STREAM_FAILED /* the last one: OpenSSL's error queue says why (empty: the socket), and the alert has been sent */
+	STREAM_FAILED /* the last one: OpenSSL's error queue says why (empty: the socket), and the alert has been sent
+	               */
 };
 typedef void stream_fn(void *ctx, enum stream_event event);
 
-/* fd and ssl (NULL: plain) stay the caller's and live longer than the stream. NULL: out of memory. */
-struct stream *stream_new(struct event_base *base, struct stream_room *room, int fd, SSL *ssl, stream_fn *told, void *ctx);
+/* A plain one, open from the beginning; waits: until STREAM_KNOCK it is neither, and costs little. fd stays the
+ * caller's and lives longer than the stream. NULL: out of memory. */
+struct stream *stream_new(struct event_base *base, struct stream_room *room, int fd, bool waits, stream_fn *told,
+                          void *ctx);
+/* From inside STREAM_KNOCK: TLS. ssl stays the caller's and lives longer than the stream. False: out of memory. */
+bool stream_secure(struct stream *s, SSL *ssl);
 /* Nothing is told, read or written any more. */
 void stream_stop(struct stream *s);
 void stream_free(struct stream *s);

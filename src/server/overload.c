@@ -70,7 +70,7 @@ bool overload_admit_spare(struct request *r, bool vital)
 {
 	static const char text[] =
 		"{\"status\":503,\"message\":\"The certificate authority is busy; try again later.\"}\n";
-	if (vital || !request_is_spare(r))
+	if (vital || !request_is_spare(r) || request_peer(r)) /* who shows a certificate has something to lose */
 		return true;
 	metrics_count(METRIC_TURNED_AWAY_FULL);
 	request_reply(r, &(struct response){ .status = 503,

@@ -10,7 +10,7 @@ struct overload;
 MUST_USE enum status overload_new(struct overload **ret, struct error *e);
 void overload_free(struct overload *o);
 
-/* Each answers the request and returns false where it is turned away. */
+/* Each answers the request and returns false where it is turned away. vital: it is served in any case. */
 bool overload_admit_spare(struct request *r, bool vital);
 bool overload_admit_new(struct exchange *x);
 /* line: of the certificate that is renewed, "" where it is not known. */

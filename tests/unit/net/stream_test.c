@@ -42,6 +42,8 @@ static void told(void *ctx, enum stream_event event)
 	struct pair *p = ctx;
 	struct evbuffer *in = stream_input(p->s);
 	assert_int_equal(p->failed, 0); /* the last one */
+	if (event == STREAM_KNOCK)
+		assert_true(stream_secure(p->s, p->near));
 	p->opened += event == STREAM_OPEN;
 	p->sent += event == STREAM_SENT;
 	p->eofs += event == STREAM_EOF;
@@ -94,7 +96,7 @@ static struct pair *pair_new(bool tls, int max_version)
 		SSL_set_connect_state(p->far);
 	}
 	p->take = true;
-	p->s = stream_new(p->base, p->room, p->fd[0], p->near, told, p);
+	p->s = stream_new(p->base, p->room, p->fd[0], p->near != NULL, told, p);
 	assert_non_null(p->s);
 	return p;
 }
