@@ -35,6 +35,11 @@ static const struct rule {
 	    "AES-256-CBC-HMAC-SHA1", "AES-128-CBC-HMAC-SHA256", "AES-256-CBC-HMAC-SHA256", "DES-EDE3-CBC" } },
 	/* MD5 since libssl makes no context without it; SHA-1 for CBC suites and key identifiers. */
 	{ OSSL_OP_DIGEST, "", { "SHA1", "SHA2-224", "SHA2-256", "SHA2-384", "SHA2-512", "MD5", "MD5-SHA1" } },
+	{ OSSL_OP_MAC, "", { "HMAC" } },
+	{ OSSL_OP_KDF, "", { "HKDF", "TLS13-KDF", "TLS1-PRF" } },
+	{ OSSL_OP_RAND, "", { "CTR-DRBG", "SEED-SRC" } },
+	{ OSSL_OP_KEYEXCH, "", { "ECDH", "X25519", "X448" } },
+	{ OSSL_OP_SIGNATURE, "", { "ECDSA", "RSA", "ED25519", "HMAC" } }, /* HMAC: as for its key manager */
 };
 
 static CRYPTO_ONCE once = CRYPTO_ONCE_STATIC_INIT;
