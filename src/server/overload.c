@@ -82,6 +82,10 @@ bool overload_admit_spare(struct request *r, bool vital)
 
 static bool admit(struct exchange *x, int urgency)
 {
+	if (store_has_room(x->server->store, &x->error)) {
+		exchange_fail(x);
+		return false;
+	}
 	const struct caconf *c = x->snap->conf;
 	int64_t lag_ms = request_lag_ms(x->request);
 	if (urgency_admits(urgency, lag_ms, c->overload.busy_ms))

@@ -30,7 +30,7 @@ void store_gauges(struct store *s, struct store_gauges *ret)
 	g.commits = s->counters.commits;
 	g.failed = s->failed;
 	g.pruned = s->counters.pruned;
-	g.room = s->room_now;
+	g.room = store_room(s);
 	memcpy(g.batches, s->batches, sizeof g.batches);
 	pthread_mutex_unlock(&s->lock);
 	if (s->folder.database) {

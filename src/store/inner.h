@@ -83,7 +83,7 @@ struct store {
 	size_t waiting_max;
 	struct task *tasks;
 	bool closing;
-	enum store_room room_now; /* changed by the writer alone, which reads it without the lock */
+	enum store_room room_now; /* atomic; the writer changes it */
 	struct store_stats counters; /* commits, changes, largest_batch, pruned */
 	int64_t failed, batches[STORE_BATCH_BOUNDS];
 

@@ -22,9 +22,7 @@ static void room_set(struct store *s, enum store_room room, const char *why)
 {
 	if (room == s->room_now)
 		return;
-	pthread_mutex_lock(&s->lock);
-	s->room_now = room;
-	pthread_mutex_unlock(&s->lock);
+	__atomic_store_n(&s->room_now, room, __ATOMIC_RELAXED);
 	s->room.look_at.ns = clock_mono(s->clock).ns + LOOK_EVERY_S * DURATION_S;
 	if (s->room.told)
 		s->room.told(s->room.ctx, room, why);
@@ -55,6 +53,16 @@ enum status room_refuse(const struct store *s, struct error *e)
 	e->os = ENOSPC;
 	error_hint(e, "the certificate authority's disk is full and it can only revoke; try again later");
 	return store_named(s, e);
+}
+
+enum store_room store_room(const struct store *s)
+{
+	return __atomic_load_n(&s->room_now, __ATOMIC_RELAXED);
+}
+
+enum status store_has_room(const struct store *s, struct error *e)
+{
+	return store_room(s) == STORE_ROOM_ENOUGH ? ST_OK : room_refuse(s, e);
 }
 
 void room_begin(struct store *s)

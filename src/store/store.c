@@ -198,14 +198,6 @@ struct wall store_created(const struct store *s)
 	return s->created;
 }
 
-enum store_room store_room(struct store *s)
-{
-	pthread_mutex_lock(&s->lock);
-	enum store_room room = s->room_now;
-	pthread_mutex_unlock(&s->lock);
-	return room;
-}
-
 bool store_keeps_revocations(const struct store *s)
 {
 	return s->kind != STORE_MEMORY;

@@ -116,7 +116,9 @@ MUST_USE enum status store_import_revocations(struct store *s, const struct stor
                                               size_t *ret_new, struct error *e);
 
 /* Any thread; waits for nobody. */
-enum store_room store_room(struct store *s);
+enum store_room store_room(const struct store *s);
+/* The same, as the refusal that a change which gives a certificate would meet now: to be asked before one is signed. */
+MUST_USE enum status store_has_room(const struct store *s, struct error *e);
 
 struct store_stats {
 	int64_t certificates, revocations, tokens, commits, changes, largest_batch, queue, pruned;

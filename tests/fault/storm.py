@@ -1,6 +1,6 @@
 """A CA under the clients of caload.c, and whether what they were told is true: in its store, byte by byte, and at its
 front door."""
-import hashlib, random, subprocess, time
+import hashlib, random, shutil, subprocess, time
 import lab
 from lab import need
 
@@ -73,8 +73,8 @@ class Clients:
 
 class Storm:
     def __init__(self, caload, clients):
-        self.caload, self.clients = caload, clients
-        self.ca = lab.Ca(lab.make_folder())
+        self.ca, self.clients = lab.Ca(lab.make_folder()), clients
+        self.caload = shutil.copy(caload, self.ca.folder + "/bin/")
         self.ca.start()
         self.ca.keep_port()
         self.slowest = 0.0
