@@ -29,7 +29,8 @@ struct ca_flags {
 /* Sets c->url from --ca-url, and what belongs to the way there: proxy and --timeout. ST_INVALID: no URL given, or not
  * https; no time given. */
 MUST_USE enum status ca_set_url(struct invocation *inv, const struct ca_flags *f, struct ca *c, struct error *e);
-/* Loads the roots: --root (a file, several with commas, or a folder), else certs/root_ca.crt of the step path. */
+/* Loads the roots, unless c has some: --root (a file, several with commas, or a folder), else certs/root_ca.crt of the
+ * step path. */
 MUST_USE enum status ca_set_roots(struct invocation *inv, const struct ca_flags *f, struct ca *c, struct error *e);
 /* Both. */
 MUST_USE enum status ca_open(struct invocation *inv, const struct ca_flags *f, struct ca *c, struct error *e);

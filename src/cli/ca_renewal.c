@@ -176,6 +176,8 @@ static const char *given(const char *text)
 static enum status open_ca(void *ctx, struct ca *ret, struct error *e)
 {
 	struct renewal *r = ctx;
+	ret->roots = r->roots;
+	r->roots = (struct chain){ 0 };
 	const struct token_flags t = { .offline = r->flags->offline,
 		                       .ca_config = r->flags->ca_config,
 		                       .password_file = r->flags->password_file };
@@ -415,13 +417,15 @@ static enum status run_once(struct renewal *r, struct error *e)
 {
 	struct turn t;
 	enum outcome o = FAILED;
-	AUTO(ca_done) struct ca roots = { 0 };
+	AUTO(ca_done) struct ca first = { 0 };
 	const bool expired_ends = r->conf.rekey;
 	enum status st = turn_open(&r->conf, true, &t, e);
 	if (!st)
 		st = check_spans(r, t.chain.v[0], e);
 	if (!st)
-		st = ca_set_roots(r->inv, r->ca, &roots, e);
+		st = ca_set_roots(r->inv, r->ca, &first, e);
+	r->roots = first.roots; /* which may be a pipe, to be read once */
+	first.roots = (struct chain){ 0 };
 	if (!st && expired_ends && t.cert.not_after.s < t.now.s) {
 		o = EXPIRED;
 		st = error_set(e, ST_EXPIRED, "cannot rekey an expired certificate");
@@ -434,6 +438,7 @@ static enum status run_once(struct renewal *r, struct error *e)
 		r->inv->exit_code = outcomes[o].detailed_exit;
 	if (o == HOOK_OWED)
 		e->text[0] = '\0'; /* told when it happened */
+	chain_done(&r->roots);
 	turn_done(&t);
 	return st;
 }

@@ -120,6 +120,7 @@ struct renewal {
 	const struct renewal_flags *flags;
 	const struct ca_flags *ca;
 	struct ca_offline *offline;
+	struct chain roots;      /* for the next CA that is opened; none: they are read then */
 	const char *period_flag; /* "renew-period" */
 	const char *done;        /* "renewed" */
 	const char *doing;       /* "error renewing certificate" */

@@ -95,6 +95,14 @@ Re-run with STEPDEBUG=1 for more info."
 	[ "$status" -eq 1 ]
 }
 
+# They were read twice, the second time from the end of the pipe.
+@test "renew reads the roots once: --root may be a pipe" {
+	issue piped.local
+	before=$(serial piped.local.crt)
+	step ca renew --force --root <(cat "$CA_ROOT") piped.local.crt piped.local.key
+	[ "$(serial piped.local.crt)" != "$before" ]
+}
+
 @test "root, by fingerprint in any writing, on stdout and into a file" {
 	step_run ca root
 	expect 0 ""
