@@ -23,6 +23,18 @@ static void counter(struct buf *out, const char *name, const char *help, int64_t
 	prom_int(out, name, PROM_NONE, v);
 }
 
+static void write_connections(struct exchange *x)
+{
+	static const char name[] = "step_ca_connection_events_total";
+	struct listener *l = x->server->fronts[FRONT_CA].listener;
+	struct buf *out = &x->body;
+	gauge(out, "step_ca_connections", "Open HTTPS connections.", listener_connections(l));
+	gauge(out, "step_ca_connections_limit", "As many are taken.", x->snap->conf->limits.connections);
+	prom_family(out, name, PROM_COUNTER, "HTTPS connections that were treated as a crowd asks for.");
+	for (size_t i = 0; i < LISTENER_COUNTS; i++)
+		prom_int(out, name, PROM_LABELS({ "event", listener_count_name(i) }), listener_count(l, i));
+}
+
 static void write_program(struct exchange *x)
 {
 	struct server *s = x->server;
@@ -32,9 +44,6 @@ static void write_program(struct exchange *x)
 	prom_family(out, "step_ca_uptime_seconds", PROM_GAUGE, "Seconds since the start.");
 	prom_seconds(out, "step_ca_uptime_seconds", PROM_NONE, clock_mono(s->conf.clock).ns - s->started_mono.ns);
 	gauge(out, "step_ca_time_seconds", "The CA's clock, in seconds since 1970.", x->now.s);
-	gauge(out, "step_ca_connections", "Open HTTPS connections.",
-	      listener_connections(s->fronts[FRONT_CA].listener));
-	gauge(out, "step_ca_connections_limit", "As many are taken.", x->snap->conf->limits.connections);
 }
 
 /* -- the CA's own certificates ------------------------------------------------------------------------------- */
@@ -162,6 +171,7 @@ void resource_metrics(struct exchange *x, const char *arg)
 {
 	(void)arg;
 	write_program(x);
+	write_connections(x);
 	write_ends(x);
 	metrics_write(&x->body);
 	write_census(x);

@@ -129,6 +129,19 @@ told() {
 	told 1 step_ca_tls_handshake_duration_seconds_count
 }
 
+@test "a crowd is counted" {
+	ca_json '.limits = {connectionsPerAddress: 2}'
+	start
+	told 0 step_ca_connection_events_total event=crowded
+	exec 6<>"/dev/tcp/127.0.0.1/$CA_PORT" 7<>"/dev/tcp/127.0.0.1/$CA_PORT"
+	told 2 step_ca_connections
+	refute curl -sS --cacert "$CA_ROOT" -o /dev/null "$CA_URL/health"
+	told 1 step_ca_connection_events_total event=crowded
+	told 1 step_ca_connections_refused_total reason=limit
+	exec 6>&- 7>&-
+	told 0 step_ca_connections
+}
+
 @test "a provisioner's name cannot break the text" {
 	local name='we"ird\na{me}, le="1"} 7 ü'
 	ca_json --arg n "$name" '.authority.provisioners[0].name = $n'
