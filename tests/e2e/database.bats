@@ -135,6 +135,39 @@ teardown() {
 	[ "$status" -ne 0 ]
 }
 
+@test "the revocation list after a restoring: what it named it names, and its number goes up" {
+	jq '.crl = {enabled: true, generateOnRevoke: true}' "$JSON" >crl.json
+	cp crl.json "$JSON"
+	list() { curl -sSf --cacert "$CA_ROOT" "$CA_URL/1.0/crl?pem" -o list.pem; }
+	number() { echo $((16#$(openssl crl -in list.pem -noout -crlnumber | sed 's/.*0x//; s/.*=//'))); }
+	names() { list && openssl crl -in list.pem -noout -text | grep -qi "serial number: $(openssl x509 -in "$1.crt" -noout -serial | sed 's/serial=//')"; }
+	ca_start
+	issue a.local
+	issue b.local
+	db backup old.db
+	revoke a.local
+	ca_wait 'names a.local'
+	revoke b.local
+	ca_wait 'names b.local'
+	last=$(number)
+	ca_stop
+	run -0 db restore old.db
+	ca_start
+	ca_wait 'names a.local'
+	names b.local
+	[ "$(number)" -gt "$last" ]
+	last=$(number)
+	ca_stop
+	rm "$STEPPATH"/db/*
+	run -3 db restore old.db
+	run -0 db import list.pem
+	[ "$output" = "2 revocations read, 2 of them new." ]
+	ca_start
+	ca_wait 'names b.local'
+	names a.local
+	[ "$(number)" -gt "$last" ]
+}
+
 @test "root restores for the CA's user" {
 	[ "$(id -u)" = 0 ] || skip "needs root"
 	ca_start
