@@ -99,7 +99,9 @@ static void check_renewable(struct report *p, const struct turn *t, struct ca *c
 	struct ladder_facts f = ladder_facts_of(cert_facts(t->chain.v[0]), c->no_mtls, c->rekey, t->now);
 	struct ladder_verdict v = ladder_first(&f);
 	enum status st = v.rung == LADDER_MTLS ? ca_renewable(ca, &t->chain, t->key, &e) : ST_MISSING;
-	if (st && st != ST_MISSING)
+	/* 400: no certificate came with the question. A renewal asks with a token then. */
+	bool reached = ca->answer.http != 400;
+	if (st && st != ST_MISSING && reached)
 		add_error(p, "renewal allowed", st, &e, "");
 	else
 		check_provisioner(p, t, ca, !st);

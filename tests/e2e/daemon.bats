@@ -446,6 +446,36 @@ kill 999999999 with signal 1 failed: no such process"
 	expect 1
 }
 
+@test "behind a proxy that ends TLS a token is tried in place of the certificate" {
+	need_cmd nginx python3
+	issue localhost
+	issue proxied.local
+	port=$(python3 -c 'import socket; s = socket.create_server(("127.0.0.1", 0)); print(s.getsockname()[1])')
+	cat >nginx.conf <<-CONF
+		pid $PWD/nginx.pid; error_log $PWD/nginx.log; daemon off; worker_processes 1;
+		events {}
+		http {
+			access_log off; client_body_temp_path $PWD/t1; proxy_temp_path $PWD/t2;
+			fastcgi_temp_path $PWD/t3; uwsgi_temp_path $PWD/t4; scgi_temp_path $PWD/t5;
+			server {
+				listen 127.0.0.1:$port ssl; ssl_certificate $PWD/localhost.crt; ssl_certificate_key $PWD/localhost.key;
+				location / { proxy_pass https://127.0.0.1:$CA_PORT; }
+			}
+		}
+	CONF
+	nginx -p "$PWD" -c "$PWD/nginx.conf" 2>>nginx.log 3>&- &
+	echo $! >>pids
+	ca_wait "step ca health --ca-url https://localhost:$port >/dev/null 2>&1"
+	step_run ca renew --check --ca-url "https://localhost:$port" proxied.local.crt proxied.local.key
+	expect 0
+	before=$(serial proxied.local.crt)
+	step_run ca renew --force --ca-url "https://localhost:$port" proxied.local.crt proxied.local.key
+	expect 0
+	[[ "$err" == *"asking with a token (the certificate did not reach the CA, as where a proxy ends TLS)"* ]]
+	[ "$before" != "$(serial proxied.local.crt)" ]
+	grep -q "path=/renew status=201 .*token=.*subject=proxied.local" "$CA_DIR/ca.log"
+}
+
 @test "a pair re-issued behind the daemon's back stays a pair" {
 	issue n.local
 	daemon renew n.local.crt n.local.key
