@@ -1,4 +1,4 @@
-#include "cli/certfile.h"
+#include "cli/certcrl.h"
 #include "cli/commands.h"
 
 struct verify_args {
@@ -16,11 +16,16 @@ static const struct opt opts[] = {
 	        .help = "The name that a server is asked for"),
 	OPT_FLAG(struct verify_args, verbose, .name = "verbose", .letter = 'v', .help = "Say that it is valid"),
 	OPT_FLAG(struct verify_args, insecure, .name = "insecure", .flags = OPT_HIDDEN, .help = "Accepted"),
-	OPT_STR(struct verify_args, issuing_ca, .name = "issuing-ca", .flags = OPT_HIDDEN | OPT_NO_ENV),
+	OPT_FLAG(struct verify_args, crl, .name = "verify-crl",
+	         .help = "Check that the certificate is not on its issuer's revocation list, too"),
+	OPT_STR(struct verify_args, crl_endpoint, .name = "crl-endpoint", .arg = "<url>", .flags = OPT_FILE,
+	        .help = "Where the revocation list is: a URL (http:// or https://) or a file; by default where the "
+	                "certificate says"),
+	OPT_STR(struct verify_args, issuing_ca, .name = "issuing-ca", .arg = "<file>", .flags = OPT_FILE,
+	        .help = "The certificate that signs the revocation list; by default looked for beside the certificate "
+	                "and in '--roots'"),
 	OPT_FLAG(struct verify_args, ocsp, .name = "verify-ocsp", .flags = OPT_HIDDEN | OPT_NO_ENV),
 	OPT_STR(struct verify_args, ocsp_endpoint, .name = "ocsp-endpoint", .flags = OPT_HIDDEN | OPT_NO_ENV),
-	OPT_FLAG(struct verify_args, crl, .name = "verify-crl", .flags = OPT_HIDDEN | OPT_NO_ENV),
-	OPT_STR(struct verify_args, crl_endpoint, .name = "crl-endpoint", .flags = OPT_HIDDEN | OPT_NO_ENV),
 	OPT_END
 };
 
@@ -33,6 +38,9 @@ static const struct positional pos[] = {
 static const struct example examples[] = {
 	{ "Against the root of a private authority:",
 	  "step certificate verify foo.crt --roots $(step path)/certs/root_ca.crt --host foo.example.com" },
+	{ "Not revoked, either:",
+	  "step certificate verify foo.crt --roots $(step path)/certs/root_ca.crt --verify-crl --crl-endpoint "
+	  "https://ca.example.com/1.0/crl" },
 	{ 0 }
 };
 
@@ -46,13 +54,19 @@ static enum status check(struct invocation *inv, const struct chain *certs, cons
 	st = trust_verify(trust, certs->v[0], certs, inv_now(inv), TRUST_ANY, e);
 	if (!st && opt_is_set(a->host))
 		st = cert_matches_host(certs->v[0], a->host, e);
+	if (!st && (a->crl || opt_is_set(a->crl_endpoint)))
+		st = cert_check_crl(inv,
+		                    &(struct crl_question){ .endpoint = a->crl_endpoint,
+		                                            .issuing_ca = a->issuing_ca,
+		                                            .certs = certs,
+		                                            .roots = a->roots },
+		                    e);
 	return st ? error_wrap(e, "failed to verify certificate") : ST_OK;
 }
 
 static enum status run(struct invocation *inv, struct error *e)
 {
-	static const char *const not_built[] = { "issuing-ca", "verify-ocsp",  "ocsp-endpoint",
-		                                 "verify-crl", "crl-endpoint", NULL };
+	static const char *const not_built[] = { "verify-ocsp", "ocsp-endpoint", NULL };
 	const struct verify_args *a = INV_ARGS(inv, verify_args);
 	AUTO(chain_done) struct chain certs = { 0 };
 	enum status st = usage_not_built(inv, not_built, e);
@@ -72,7 +86,8 @@ const struct command cmd_certificate_verify = {
 	.path = "certificate verify",
 	.summary = "check that a certificate leads to a root that is trusted",
 	.usage = "<crt-file>",
-	.description = "Silent where it does: a path by RFC 5280, within its time. Revocation is not looked at.",
+	.description = "Silent where it does: a path by RFC 5280, within its time. Revocation is looked at with "
+		       "'--verify-crl' or '--crl-endpoint' only.",
 	.positionals = pos,
 	.pos_min = 1,
 	.pos_max = 1,

@@ -1,17 +1,21 @@
 #include "net/local.h"
 
 #include "net/input.h"
+#include "net/url.h"
 #include "os/auto.h"
 #include "os/clock.h"
 #include "os/unixsocket.h"
 
 #include <errno.h>
+#include <netdb.h>
 #include <poll.h>
+#include <stdio.h>
 #include <sys/socket.h>
 
 enum { REQUEST_BYTES = 1 << 20, HEAD_BYTES = 64 << 10, READ_BYTES = 64 << 10, TIMEOUT_MS = 60000 };
 
 struct call {
+	char name[AUTHORITY_MAX]; /* for the Host field */
 	int fd;
 	struct mono until;
 	struct evbuffer *in;
@@ -66,7 +70,8 @@ static enum status send_all(const struct call *c, struct slice s, struct error *
 static enum status send_request(const struct call *c, const struct local_request *q, struct error *e)
 {
 	AUTO(buf_done) struct buf b = BUF_INIT(REQUEST_BYTES);
-	buf_addf(&b, "%s %s HTTP/1.1\r\nHost: localhost\r\n", q->method, q->target);
+	buf_addf(&b, "%s %s HTTP/1.1\r\n", q->method, q->target);
+	http1_add_field(&b, "Host", c->name);
 	if (q->body.n)
 		buf_addf(&b, "Content-Type: application/json\r\nContent-Length: %zu\r\n", q->body.n);
 	buf_adds(&b, "Connection: close\r\n\r\n");
@@ -122,17 +127,67 @@ static enum status read_body(struct call *c, struct error *e)
 	}
 }
 
+/* One address of the host, within the deadline. */
+static enum status dial(struct call *c, const struct addrinfo *ai, struct error *e)
+{
+	AUTO(fd_close_p) int fd = socket(ai->ai_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	int os = 0;
+	socklen_t n = sizeof os;
+	if (fd < 0)
+		return error_os(e, errno, "socket");
+	if (connect(fd, ai->ai_addr, ai->ai_addrlen) && errno != EINPROGRESS)
+		return error_os(e, errno, "connect");
+	c->fd = fd;
+	enum status st = wait_for(c, POLLOUT, e);
+	c->fd = -1;
+	if (st)
+		return st;
+	getsockopt(fd, SOL_SOCKET, SO_ERROR, &os, &n);
+	if (os)
+		return error_os(e, os, "connect");
+	c->fd = FD_TAKE(fd);
+	return ST_OK;
+}
+
+DEFINE_AUTO(struct addrinfo *, freeaddrinfo);
+
+static enum status dial_host(struct call *c, const struct local_request *q, struct error *e)
+{
+	struct addrinfo hints = { .ai_socktype = SOCK_STREAM, .ai_flags = AI_NUMERICSERV }, *ai;
+	AUTO(freeaddrinfo_p) struct addrinfo *found = NULL;
+	char port[8];
+	snprintf(port, sizeof port, "%d", q->port);
+	int failed = getaddrinfo(q->host, port, &hints, &found);
+	if (failed)
+		return error_set(e, ST_IO, "lookup: %s", gai_strerror(failed));
+	for (ai = found; ai && dial(c, ai, e); ai = ai->ai_next)
+		;
+	return ai ? ST_OK : e->status;
+}
+
+static enum status name_and_connect(struct call *c, const struct local_request *q, struct error *e)
+{
+	struct url u = { .port = q->port };
+	if (q->socket) {
+		snprintf(c->name, sizeof c->name, "localhost");
+		return unix_socket_connect(q->socket, &c->fd, e);
+	}
+	snprintf(u.host, sizeof u.host, "%s", q->host);
+	url_authority(&u, 80, c->name);
+	return dial_host(c, q, e) ? error_wrap(e, "%s", c->name) : ST_OK;
+}
+
 enum status local_call(const struct local_request *q, struct local_response *ret, struct error *e)
 {
 	AUTO(call_done) struct call c = { .fd = -1, .r.body = BUF_INIT(LOCAL_BODY_MAX) };
 	c.until.ns = clock_mono(&clock_system).ns + (q->timeout_ms > 0 ? q->timeout_ms : TIMEOUT_MS) * 1000000;
 	*ret = (struct local_response){ 0 };
-	if (unix_socket_connect(q->socket, &c.fd, e))
+	if (name_and_connect(&c, q, e))
 		return e->status;
 	if (!(c.in = evbuffer_new()))
 		return error_nomem(e);
 	if (send_request(&c, q, e) || read_head(&c, e) || read_body(&c, e))
-		return error_wrap(e, "%s", q->socket);
+		return error_wrap(e, "%s", q->socket ? q->socket : c.name);
 	*ret = c.r;
 	c.r = (struct local_response){ 0 };
 	return ST_OK;

@@ -1,12 +1,15 @@
-/* local.h - one HTTP request over a unix socket, waited for: to a server on this machine whose socket file says who may
- * ask. The answer is read as strictly as any other (net/http1.h), and bounded. */
+/* local.h - one HTTP request without TLS, waited for: over a unix socket to a server on this machine, whose socket file
+ * says who may ask; or over TCP for what is signed (CRLs). The answer is read as strictly as any other (net/http1.h),
+ * and bounded. */
 #pragma once
 #include "base/buf.h"
 
 enum { LOCAL_BODY_MAX = 8 << 20 };
 
 struct local_request {
-	const char *socket; /* the file */
+	const char *socket; /* the file; NULL: TCP to host and port */
+	const char *host;
+	int port;
 	const char *method; /* "GET", "POST" */
 	const char *target; /* "/path" */
 	struct slice body;  /* JSON; empty: none */

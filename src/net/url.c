@@ -113,19 +113,29 @@ static enum status set_rest(struct slice s, struct url *u, struct error *e)
 	return u->host[0] ? ST_OK : error_set(e, ST_INVALID, "URL without a host");
 }
 
-enum status url_parse_https(const char *text, struct url *ret, struct error *e)
+static enum status parse_scheme(const char *text, const char *wanted, int port, struct url *ret, struct error *e)
 {
-	struct url u = { .port = 443 };
+	struct url u = { .port = port };
 	struct slice s = slice_cstr(text), scheme = cut_scheme(&s);
 
-	if (!slice_eq_nocase(scheme, SLICE_LIT("https")))
-		return error_set(e, ST_INVALID, "unsupported protocol scheme: the URL must begin with https://");
+	if (!slice_eq_nocase(scheme, slice_cstr(wanted)))
+		return error_set(e, ST_INVALID, "unsupported protocol scheme: the URL must begin with %s://", wanted);
 	if (check_bytes(s, e) || set_rest(s, &u, e))
 		return e->status;
 	if (u.userinfo.p)
 		return error_set(e, ST_INVALID, "user information in URL");
 	*ret = u;
 	return ST_OK;
+}
+
+enum status url_parse_https(const char *text, struct url *ret, struct error *e)
+{
+	return parse_scheme(text, "https", 443, ret, e);
+}
+
+enum status url_parse_http(const char *text, struct url *ret, struct error *e)
+{
+	return parse_scheme(text, "http", 80, ret, e);
 }
 
 enum status url_parse_proxy(const char *text, struct url *ret, struct error *e)

@@ -15,6 +15,9 @@ struct url {
  * belong in a URL. Slices borrow from text. */
 MUST_USE enum status url_parse_https(const char *text, struct url *ret, struct error *e);
 
+/* The same with "http://". */
+MUST_USE enum status url_parse_http(const char *text, struct url *ret, struct error *e);
+
 /* "[http://][user[:password]@]host:port[/]", as in HTTPS_PROXY. */
 MUST_USE enum status url_parse_proxy(const char *text, struct url *ret, struct error *e);
 

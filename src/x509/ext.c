@@ -131,6 +131,40 @@ void ext_add_issuing_point(struct buf *out, const char *url)
 	add_made(out, OID_ISSUING_POINT, true, &v);
 }
 
+enum status ext_crl_points(struct slice value, struct slice *ret_rest, struct error *e)
+{
+	struct der d;
+	if (der_only(value, DER_SEQUENCE, &d, e))
+		return error_wrap(e, "CRL distribution points");
+	*ret_rest = d.body;
+	return ST_OK;
+}
+
+/* DistributionPoint ::= SEQUENCE { [0] DistributionPointName, [1] reasons, [2] cRLIssuer }, each of them optional */
+enum status ext_next_crl_point(struct slice *rest, struct slice *ret, struct error *e)
+{
+	struct der d;
+	struct slice url = SLICE_NONE;
+	if (der_next(rest, &d, e))
+		return e->status;
+	struct slice point = d.body;
+	if (!der_has(point, 0xa0)) {
+		*ret = url;
+		return ST_OK;
+	}
+	if (der_expect(&point, 0xa0, &d, e))
+		return der_broken(e, "CRL distribution point");
+	for (struct slice names = der_has(d.body, 0xa0) && !der_only(d.body, 0xa0, &d, e) ? d.body : SLICE_NONE;
+	     names.n && !url.n;) {
+		if (der_next(&names, &d, e))
+			return der_broken(e, "CRL distribution point");
+		if (d.tag == 0x86)
+			url = d.body;
+	}
+	*ret = point.n ? SLICE_NONE : url;
+	return ST_OK;
+}
+
 void ext_add_provisioner(struct buf *out, const struct provisioner_ext *p)
 {
 	AUTO(buf_done) struct buf v = BUF_INIT(EXT_SMALL);

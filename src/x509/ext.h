@@ -47,6 +47,11 @@ MUST_USE enum status ext_add_san(struct buf *out, const struct san_list *l, bool
 /* Where the CRL lies: in a certificate (§4.2.1.13), and, critical, in the list itself (§5.2.5). One name, a URI. */
 void ext_add_crl_point(struct buf *out, const char *url);
 void ext_add_issuing_point(struct buf *out, const char *url);
+/* rest: the value of a certificate's distribution points, first of all; then what is left of them. *ret: the next point's
+ * first URI, empty where it has none, or where it is a place for some reasons or of another issuer's list. ST_MISSING
+ * at the end. */
+MUST_USE enum status ext_next_crl_point(struct slice *rest, struct slice *ret, struct error *e);
+MUST_USE enum status ext_crl_points(struct slice value, struct slice *ret_rest, struct error *e);
 
 /* The provisioner extension (spec/server.md §3.5). */
 struct provisioner_ext {

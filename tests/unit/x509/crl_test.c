@@ -274,7 +274,7 @@ static void hundred_thousand(void **state)
 	AUTO(X509_CRL_free_p) X509_CRL *theirs = openssl_read(buf_slice(&out));
 	assert_int_equal(sk_X509_REVOKED_num(X509_CRL_get_REVOKED(theirs)), MANY);
 	assert_int_equal(X509_CRL_verify(theirs, k.ca.key), 1);
-	AUTO(buf_done) struct buf small = BUF_INIT(out.n - 1);
+	AUTO(buf_done) struct buf small = BUF_INIT(out.n / 2);
 	crl_begin(&w, &k.draft, k.signer, &small);
 	for (uint32_t i = 0; i < MANY; i++)
 		crl_add(&w, slice_of(serial, sizeof serial), T0, 1);
@@ -462,6 +462,55 @@ static void distribution_point(void **state)
 	X509_EXTENSION_free(x);
 }
 
+/* The URIs of "point point", '-' where a point has none that counts. */
+static void distribution_points_are_read(void **state)
+{
+	(void)state;
+	static const struct {
+		const char *hex, *urls; /* urls NULL: refused */
+	} rows[] = {
+		{ "(([[8603612f62]]))", "a/b" },
+		{ "(([[860161]]) ([[860162]]))", "a b" },
+		{ "(([[8101788601618601 62]]))", "a" }, /* among other names */
+		{ "()", "" },
+		{ "(())", "-" },
+		{ "(([8101 61]))", "-" },            /* relative to the issuer */
+		{ "(([[860161]] 8102 0780))", "-" }, /* for some reasons only */
+		{ "(([[860161]] 8200))", "-" },      /* another issuer's */
+		{ "(([[]]))", "-" },
+		{ "0500", NULL },
+		{ "() 00", NULL },
+		{ "(([[8605 61]]))", NULL },
+		{ "(30)", NULL },
+	};
+	for (size_t i = 0; i < COUNT_OF(rows); i++) {
+		struct error e = ERROR_INIT;
+		AUTO(buf_done) struct buf der = BUF_INIT(BIG), got = BUF_INIT(BIG);
+		struct slice rest = SLICE_NONE, url;
+		const char *p = rows[i].hex;
+		build(&p, &der);
+		enum status st = ext_crl_points(buf_slice(&der), &rest, &e);
+		while (!st && rest.n && !(st = ext_next_crl_point(&rest, &url, &e))) {
+			buf_adds(&got, got.n ? " " : "");
+			buf_add_slice(&got, url.n ? url : SLICE_LIT("-"));
+		}
+		if (st ? rows[i].urls != NULL || st != ST_INVALID
+		       : !rows[i].urls || strcmp(buf_cstr(&got), rows[i].urls))
+			fail_msg("row %zu: %s %s", i, st ? e.text : "", buf_cstr(&got));
+	}
+	struct error e;
+	AUTO(buf_done) struct buf made = BUF_INIT(BIG);
+	struct ext x;
+	struct slice rest, url;
+	ext_add_crl_point(&made, URL);
+	rest = buf_slice(&made);
+	assert_ok(ext_next(&rest, &x, &e));
+	assert_ok(ext_crl_points(x.value, &rest, &e));
+	assert_ok(ext_next_crl_point(&rest, &url, &e));
+	assert_true(slice_is(url, URL));
+	assert_fails(ext_next_crl_point(&rest, &url, &e), ST_MISSING);
+}
+
 static void every_allocation_may_fail(void **state)
 {
 	(void)state;
@@ -503,6 +552,7 @@ int main(void)
 		cmocka_unit_test(partial_lists),
 		cmocka_unit_test(foreign_signatures),
 		cmocka_unit_test(distribution_point),
+		cmocka_unit_test(distribution_points_are_read),
 		cmocka_unit_test(every_allocation_may_fail),
 		cmocka_unit_test(reason_names),
 	};
