@@ -117,6 +117,44 @@ teardown() {
 	grep -q "is older than this CA's store" "$CA_DIR/ca.log"
 }
 
+@test "a table with a hole is read from both its ends" {
+	ca_start
+	issue a.local
+	db backup old.db
+	revoke a.local
+	ca_stop
+	python3 - "$DB" <<-'END'
+		import sqlite3, sys
+		c = sqlite3.connect(sys.argv[1])
+		for i in range(3000):
+		    c.execute("INSERT INTO tokens VALUES (?, NULL, 9999999999)", (f"token-{i:04}-" + "x" * 50,))
+		    c.execute("INSERT INTO revocations (serial, reason_code, reason, provisioner, mtls, revoked_at)"
+		              " VALUES (?, 0, '', '', 0, 1)", (f"77{i:04}",))
+		c.commit()
+		c.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+		c.close()
+		with open(sys.argv[1], "r+b") as f:
+		    data = f.read()
+		    for what in (b"token-1500-", b"771500"):
+		        at = data.find(what)
+		        while at >= 0: # in the table, and in its index
+		            f.seek(at // 4096 * 4096)
+		            f.write(b"\xff" * 4096)
+		            at = data.find(what, (at // 4096 + 1) * 4096)
+	END
+	run -1 db check
+	run -3 db restore old.db
+	[[ "$output" = *"The replaced database is not whole"* ]]
+	for i in 0000 0700 2300 2999; do
+		[ "$(sql "SELECT count(*) FROM tokens WHERE id LIKE 'token-$i-%'")" = 1 ]
+		[ "$(sql "SELECT count(*) FROM revocations WHERE serial = '77$i'")" = 1 ]
+	done
+	[ "$(sql "SELECT count(*) FROM tokens WHERE id LIKE 'token-1500-%'")" = 0 ]
+	[ "$(sql "SELECT count(*) FROM revocations WHERE serial = '$(serial a.local)'")" = 1 ]
+	[ "$(sql "SELECT count(*) FROM tokens")" -gt 2800 ]
+	run -0 db check
+}
+
 @test "the database is lost, or no database at all" {
 	ca_start
 	issue a.local
