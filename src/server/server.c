@@ -215,6 +215,8 @@ static void tell_kept(const struct caconf *old, const struct caconf *new)
 		log_line(LOG_WARN, "limits.storeQueue: changed in the configuration; the old one holds until a restart");
 	front_tell_kept(old, new);
 	admin_tell_kept(old, new);
+	if (old->store.reserve_bytes != new->store.reserve_bytes)
+		log_line(LOG_WARN, "db.reserveBytes: changed in the configuration; the old one holds until a restart");
 	if (old->threads != new->threads)
 		log_line(LOG_WARN, "threads: changed in the configuration; the old number holds until a restart");
 }
