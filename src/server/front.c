@@ -29,7 +29,7 @@ static const struct side {
 	const char *key;                                /* of ca.json */
 	const char *(*address)(const struct caconf *c); /* host:port of plain HTTP; NULL: closed */
 	const struct route *routes;
-	bool open_to_all;                               /* the same limits as HTTPS has */
+	bool open_to_all;                               /* the same limits as HTTPS has, but for their number */
 } sides[FRONT_COUNT] = {
 	[FRONT_METRICS] = { "metrics over plain HTTP", "metricsAddress", metrics_address, routes_metrics },
 	[FRONT_INSECURE] = { "revocation lists over plain HTTP", "insecureAddress", insecure_address, routes_insecure,
@@ -47,12 +47,31 @@ void front_init(struct server *s)
 	}
 }
 
+enum { OPEN_SHARE = 8, OPEN_MOST = 512 };
+
+/* A part of what HTTPS has: a flood of the open port must not use up the descriptors of those who renew. */
+int front_others(const struct caconf *c)
+{
+	int n = c->limits.connections / OPEN_SHARE;
+	return !insecure_address(c) ? 0 : n < 1 ? 1 : n > OPEN_MOST ? OPEN_MOST : n;
+}
+
+static struct listener_limits limits_of(const struct caconf *c, const struct side *side)
+{
+	struct listener_limits l = side->open_to_all ? c->limits : SIDE_LIMITS;
+	if (side->open_to_all) {
+		l.connections = front_others(c);
+		l.connections_spare = 0;
+	}
+	return l;
+}
+
 static enum status open_side(struct front *f, const struct side *side, struct error *e)
 {
 	struct listener_conf conf = {
 		.address = side->address(f->server->now_->conf),
 		.threads = 1,
-		.limits = side->open_to_all ? f->server->now_->conf->limits : SIDE_LIMITS,
+		.limits = limits_of(f->server->now_->conf, side),
 		.clock = f->server->conf.clock,
 		.handler = router_handle,
 		.done = exchange_log,
@@ -84,11 +103,18 @@ void front_announce(const struct server *s)
 
 void front_set_limits(struct server *s)
 {
-	struct listener_limits limits = s->now_->conf->limits;
-	overload_fit_descriptors(&limits);
-	for (size_t i = 0; i < FRONT_ADMIN; i++)
-		if (s->fronts[i].listener && (i == FRONT_CA || sides[i].open_to_all))
-			listener_set_limits(s->fronts[i].listener, &limits);
+	const struct caconf *c = s->now_->conf;
+	struct listener_limits limits = c->limits;
+	overload_fit_descriptors(&limits, front_others(c));
+	listener_set_limits(s->fronts[FRONT_CA].listener, &limits);
+	for (size_t i = FRONT_CA + 1; i < FRONT_ADMIN; i++) {
+		if (!s->fronts[i].listener || !sides[i].open_to_all)
+			continue;
+		limits = limits_of(c, &sides[i]);
+		if (!limits.connections) /* its feature was switched off: it answers so until a restart */
+			limits.connections = 1;
+		listener_set_limits(s->fronts[i].listener, &limits);
+	}
 }
 
 void front_close(struct server *s)

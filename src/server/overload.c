@@ -163,13 +163,13 @@ bool overload_may_tell(struct overload *o, struct mono now, int64_t *ret_untold)
 	return may;
 }
 
-void overload_fit_descriptors(struct listener_limits *l)
+void overload_fit_descriptors(struct listener_limits *l, int others)
 {
-	int64_t want = (int64_t)l->connections + l->connections_spare + DESCRIPTORS_BESIDE;
+	int64_t beside = l->connections_spare + others + DESCRIPTORS_BESIDE, want = l->connections + beside;
 	int64_t got = process_descriptors(want);
 	if (got >= want)
 		return;
-	int64_t fit = got - l->connections_spare - DESCRIPTORS_BESIDE;
+	int64_t fit = got - beside;
 	log_line(LOG_WARN,
 	         "limits.connections: %d connections need %lld open files, and the system allows %lld: only %lld "
 	         "connections are taken; raise LimitNOFILE= of the unit (or ulimit -Hn)",

@@ -22,5 +22,6 @@ int64_t overload_retry_s(const struct exchange *x);
 /* May the log tell of one more connection that made no request? A flood of them is told of as a number. */
 bool overload_may_tell(struct overload *o, struct mono now, int64_t *ret_untold);
 
-/* As many descriptors as the limits need, as far as the system lets us; lowers them where it does not. */
-void overload_fit_descriptors(struct listener_limits *l);
+/* As many descriptors as the limits need, and the connections of other listeners, as far as the system lets us; lowers
+ * them where it does not. */
+void overload_fit_descriptors(struct listener_limits *l, int others);

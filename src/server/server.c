@@ -116,7 +116,7 @@ static enum status open_listener(struct server *s, struct error *e)
 		.greeted = exchange_note_handshake,
 		.ctx = &s->fronts[FRONT_CA],
 	};
-	overload_fit_descriptors(&conf.limits);
+	overload_fit_descriptors(&conf.limits, front_others(c));
 	return listener_start(&conf, &s->fronts[FRONT_CA].listener, e);
 }
 

@@ -69,6 +69,8 @@ bool leaf_is_due(const struct cert_facts *f, struct wall due, struct wall now);
 void front_init(struct server *s);
 /* Opens what the configuration names beside HTTPS. */
 MUST_USE enum status front_open_sides(struct server *s, struct error *e);
+/* Connections that the open port beside HTTPS may have. */
+int front_others(const struct caconf *c);
 void front_announce(const struct server *s);
 /* Those of the snapshot in force. */
 void front_set_limits(struct server *s);

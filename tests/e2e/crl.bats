@@ -126,6 +126,40 @@ listed() {
 	[ "$(openssl crl -in crl.pem -noout -verify -CAfile "$STEPPATH/certs/intermediate_ca.crt" 2>&1 | grep -c 'verify OK')" = 1 ]
 }
 
+@test "a crowd at the plain port takes nothing from those who renew" {
+	with_crl '{"enabled": true}'
+	ca_json '.limits = {"connections": 16, "idleTimeout": "1m"}' # two for the plain port
+	ca_start
+	port=$(plain_port)
+	python3 - "$port" "$CA_PORT" <<-'END'
+		import socket, sys
+		def dial(port):
+		    s = socket.create_connection(("127.0.0.1", port), 10)
+		    s.settimeout(30)
+		    return s
+		def get(s):
+		    try:
+		        s.sendall(b"GET /crl HTTP/1.1\r\nHost: x\r\n\r\n")
+		        return s.recv(15)
+		    except OSError:
+		        return b""
+		crowd = [dial(int(sys.argv[1])) for _ in range(2)]
+		assert [get(s) for s in crowd] == [b"HTTP/1.1 200 OK"] * 2
+		late = [dial(int(sys.argv[1])) for _ in range(20)]
+		assert get(late[0]) == b"", "a third one was served"
+		held = [dial(int(sys.argv[2])) for _ in range(10)] # HTTPS has its own
+		import os, subprocess
+		subprocess.run(["curl", "-sSf", "--cacert", os.environ["CA_ROOT"], os.environ["CA_URL"] + "/crl", "-o", "crl.der"], check=True)
+		for s in crowd + late:
+		    s.close()
+		for _ in range(1000):
+		    if get(dial(int(sys.argv[1]))) == b"HTTP/1.1 200 OK":
+		        break
+		else:
+		    raise SystemExit("the places were not given back")
+	END
+}
+
 @test "no list without crl.enabled, and no plain port" {
 	ca_json '.insecureAddress = "127.0.0.1:0"'
 	ca_start

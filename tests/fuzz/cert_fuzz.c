@@ -25,6 +25,16 @@ static void use(const struct cert *c)
 	/* whatever it carries, a renewal can copy it */
 	AUTO(buf_done) struct buf renewed = BUF_INIT(1 << 20);
 	assert(!profile_renewed(c, SLICE_LIT("id"), SLICE_NONE, NULL, &renewed, &e));
+	struct ext x;
+	for (struct slice rest = f->extensions; rest.n;) {
+		struct slice points = SLICE_NONE, url;
+		assert(!ext_next(&rest, &x, &e));
+		if (!strcmp(x.oid, OID_CRL_POINTS) && !ext_crl_points(x.value, &points, &e))
+			while (points.n && !ext_next_crl_point(&points, &url, &e))
+				assert(!url.n || (url.p >= x.value.p && url.p + url.n <= x.value.p + x.value.n));
+	}
+	buf_reset(&renewed);
+	assert(!profile_renewed(c, SLICE_NONE, SLICE_NONE, "http://ca/crl", &renewed, &e));
 	st_ignore(cert_matches_host(c, "a.local", &e), "survival only");
 	st_ignore(cert_signed_by(c, c, &e), "survival only");
 	enum sign_alg alg;
