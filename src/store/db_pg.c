@@ -367,13 +367,13 @@ static bool pg_sound(struct db *db)
 	return !pg_of(db)->broken;
 }
 
-/* A server that ended the connection has said so, or at least closed it: there is something to read. */
+/* A server that ended the connection has said so, or at least closed it: there is something to read. It speaks unasked
+ * for little else, and a new connection is cheap. */
 static bool pg_alive(struct db *db)
 {
 	struct pg *p = pg_of(db);
 	struct pollfd fd = { .fd = libpq.socket(p->h), .events = POLLIN };
-	if (!p->broken && poll(&fd, 1, 0) != 0 && (!libpq.consumeInput(p->h) || libpq.status(p->h) != CONNECTION_OK))
-		p->broken = true;
+	p->broken |= poll(&fd, 1, 0) != 0;
 	return !p->broken;
 }
 
