@@ -248,7 +248,12 @@ static const char *or_null(const char *s)
 
 void exchange_log_refused(void *front, const char *remote, enum listener_refusal kind, const char *why)
 {
-	metrics_count(METRIC_CONNECTIONS_OVER_CAP + kind);
+	static const enum metric counters[] = {
+		[LISTENER_FULL] = METRIC_CONNECTIONS_OVER_CAP,
+		[LISTENER_HANDSHAKE_LATE] = METRIC_CONNECTIONS_HANDSHAKE_LATE,
+		[LISTENER_HANDSHAKE_FAILED] = METRIC_CONNECTIONS_HANDSHAKE_FAILED,
+	};
+	metrics_count(counters[kind]);
 	struct server *s = ((struct front *)front)->server;
 	struct snapshot *snap = server_snapshot(s);
 	int64_t untold = 0;

@@ -10,7 +10,7 @@
 
 /* Plain counters; a row each in metrics.c says name, labels and help. */
 enum metric {
-	METRIC_CONNECTIONS_OVER_CAP, /* in the order of enum listener_refusal */
+	METRIC_CONNECTIONS_OVER_CAP,
 	METRIC_CONNECTIONS_HANDSHAKE_LATE,
 	METRIC_CONNECTIONS_HANDSHAKE_FAILED,
 	METRIC_STORE_REFUSED,
