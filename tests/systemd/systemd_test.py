@@ -115,6 +115,14 @@ def the_inventory_is_open_to_root_and_the_cas_user_only(c):
 
 
 @story
+def the_backup_unit_copies_the_running_cas_database(c):
+    c.run("systemctl start step-ca-backup.service")
+    assert c.out("stat -c '%a %U' /var/lib/step-ca-backup /var/lib/step-ca-backup/perennial.db") == "700 step\n600 step"
+    assert c.out("ls /var/lib/step-ca-backup") == "perennial.db"
+    c.run("STEPPATH=/etc/step-ca setpriv --reuid=step --regid=step --clear-groups step-ca db check")
+
+
+@story
 def units_are_verified_and_their_exposure_is_told(c):
     folder = f"{PREFIX}/lib/systemd/system"
     most = {"step-ca.service": 2.0, "step-renew@.service": 2.5}
