@@ -11,7 +11,7 @@ enum { HTTPS_BODY_MAX = 4 << 20 };
 struct https_conf {
 	const struct chain *roots;        /* anchors; NULL with insecure */
 	bool insecure;                    /* no verification: bootstrap only, which checks a fingerprint itself */
-	const struct chain *client_chain; /* leaf first; NULL: no client certificate */
+	const struct chain *client_chain; /* leaf first (of which only the leaf is sent where that is enough); NULL: none */
 	EVP_PKEY *client_key;
 	int64_t timeout_ms;               /* 0: 15 s */
 	const char *user_agent;

@@ -239,12 +239,27 @@ void job_start_tls(struct https_job *j)
 	bufferevent_enable(j->bev, EV_READ | EV_WRITE);
 }
 
+/* RFC 8446 §4.4.2: "a certificate that specifies a trust anchor MAY be omitted from the chain". A server that names our
+ * leaf's issuer among its authorities has that certificate, and reading it once more is an eighth of what a renewal
+ * costs it. Both CAs, this one and the peer, name root and intermediate. */
+static int send_what_is_needed(SSL *ssl, void *arg)
+{
+	const STACK_OF(X509_NAME) *named = SSL_get0_peer_CA_list(ssl);
+	X509 *leaf = SSL_get_certificate(ssl);
+	(void)arg;
+	for (int i = 0; leaf && i < sk_X509_NAME_num(named); i++)
+		if (X509_NAME_cmp(X509_get_issuer_name(leaf), sk_X509_NAME_value(named, i)) == 0)
+			return SSL_clear_chain_certs(ssl);
+	return 1;
+}
+
 enum status job_make_context(struct https_job *j, const struct https_conf *c, struct error *e)
 {
 	if (tls_context(NULL, TLS_client_method(), TLS1_2_VERSION, 0, &j->ctx, e))
 		return e->status;
 	if (c->client_chain && tls_use_pair(NULL, j->ctx, c->client_chain, c->client_key, e))
 		return error_wrap(e, "client certificate");
+	SSL_CTX_set_cert_cb(j->ctx, send_what_is_needed, NULL);
 	j->insecure = c->insecure;
 	return c->insecure || !c->roots ? ST_OK : tls_add_anchors(NULL, j->ctx, c->roots, e);
 }

@@ -32,7 +32,9 @@ struct script {
 	const char *answer;
 	size_t n, repeat; /* the answer's last byte that often more */
 	enum ending ending;
+	const struct cred *asks[3]; /* the authorities that are named to the client; none: no certificate is asked for */
 	/* filled by the thread */
+	int client_certs;
 	char request[4096];
 	int listen_fd, port;
 	pthread_t thread;
@@ -78,14 +80,27 @@ static SSL_CTX *server_context(const struct cred *cred)
 	return ctx;
 }
 
+static int take_any(int ok, X509_STORE_CTX *store)
+{
+	(void)ok;
+	(void)store;
+	return 1;
+}
+
 static void say_over_tls(struct script *s, int fd)
 {
 	AUTO(SSL_CTX_free_p) SSL_CTX *ctx = server_context(s->cred ? s->cred : &pki.server);
 	AUTO(SSL_free_p) SSL *ssl = SSL_new(ctx);
 	size_t at = 0;
 	SSL_set_fd(ssl, fd);
+	if (s->asks[0])
+		SSL_set_verify(ssl, SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT, take_any);
+	for (size_t i = 0; i < COUNT_OF(s->asks) && s->asks[i]; i++)
+		SSL_add_client_CA(ssl, cert_x509(s->asks[i]->chain.v[0]));
 	if (SSL_accept(ssl) != 1)
 		return;
+	if (SSL_get0_peer_certificate(ssl)) /* at this end it is not in the chain */
+		s->client_certs = 1 + sk_X509_num(SSL_get_peer_cert_chain(ssl));
 	while (!strstr(s->request, "\r\n\r\n") && at < sizeof s->request - 1) {
 		int n = SSL_read(ssl, s->request + at, (int)(sizeof s->request - 1 - at));
 		if (n <= 0)
@@ -687,6 +702,36 @@ static void bad_requests(void **state)
 	}
 }
 
+/* The intermediate is left out where the server says that it has it, and only there. */
+static void only_the_leaf_where_its_issuer_is_named(void **state)
+{
+	const struct {
+		const struct cred *asks[3];
+		int sent;
+	} rows[] = {
+		{ { &pki.inter }, 1 },
+		{ { &pki.root, &pki.inter }, 1 },
+		{ { &pki.root }, 2 },
+		{ { &pki.server, &pki.client }, 2 },
+		{ { NULL }, 0 },
+	};
+	static const char empty[] = "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n";
+	(void)state;
+	for (size_t i = 0; i < COUNT_OF(rows); i++) {
+		struct script s = { .tls = true, .answer = empty, .n = sizeof empty - 1 };
+		struct https_conf conf = trusting();
+		memcpy(s.asks, rows[i].asks, sizeof s.asks);
+		conf.client_chain = &pki.client.chain;
+		conf.client_key = pki.client.key;
+		script_start(&s);
+		struct result r = call(conf, "GET", "localhost", s.port, "/");
+		script_stop(&s);
+		assert_int_equal(r.st, ST_OK);
+		assert_int_equal(s.client_certs, rows[i].sent);
+		https_response_done(&r.resp);
+	}
+}
+
 static void through_a_proxy(void **state)
 {
 	static const struct {
@@ -888,6 +933,7 @@ int main(void)
 		cmocka_unit_test(time_out_while_connecting),
 		cmocka_unit_test(nobody_there),
 		cmocka_unit_test(bad_requests),
+		cmocka_unit_test(only_the_leaf_where_its_issuer_is_named),
 		cmocka_unit_test(through_a_proxy),
 		cmocka_unit_test(on_a_shared_loop),
 		cmocka_unit_test(cancelled_anywhere),
