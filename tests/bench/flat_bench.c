@@ -1,10 +1,12 @@
 /* flat_bench - does a renewal's record cost the same however many there are? Fills a database to so many certificates
- * and then measures renewals of lines drawn by lot, 16 at a time, each with the look at its parent that the server
- * takes: CPU time, bytes that went to the disk for it, and resident memory. Ten certificates to a line. usage:
- * bench_flat FOLDER RENEWALS SERIALS ROWS... FOLDER    on the disk in question; its database is filled further by each
- * ROWS, and is left there SERIALS   "stamped" as the server makes them, or "random" in all their bits, for the
- * comparison prints a line for each ROWS: rows, CPU in us, bytes written, preads not counted, file size in MiB,
- * resident MiB */
+ * and then measures renewals, 16 at a time, each with the look at its parent that the server takes: CPU time, bytes
+ * that went to the disk for it, and resident memory. Ten certificates to a line; lines in turn, and drawn by lot.
+ *
+ *     bench_flat FOLDER RENEWALS stamped|random ROWS...
+ *
+ * FOLDER is on the disk in question; its database is filled further by each ROWS, and is left there. Serials are
+ * stamped as the server makes them, or random in all their bits, for the comparison. The resident memory is without the
+ * table of lines here. */
 #include "os/clock.h"
 #include "store/store.h"
 
@@ -143,19 +145,27 @@ static bool fill(int64_t rows)
 	return !b.failed;
 }
 
-static bool renew(int64_t n)
+static size_t drawn_line(const size_t drawn[APART])
 {
-	size_t drawn[APART] = { 0 }, at = 0;
+	static uint64_t at;
+	for (;;) {
+		size_t line = scatter(++at << 8) % b.lines;
+		bool again = false;
+		for (size_t k = 0; k < APART; k++)
+			again |= drawn[k] == line;
+		if (!again)
+			return line;
+	}
+}
+
+/* By lot: of lines that have nothing to do with each other. In turn: as they were renewed before. */
+static bool renew(int64_t n, bool by_lot)
+{
+	static size_t turn;
+	size_t drawn[APART] = { 0 };
 	sem_init(&b.room, 0, WINDOW);
 	for (int64_t i = 0; i < n && !b.failed; i++) {
-		size_t line;
-		bool again;
-		do {
-			line = scatter((uint64_t)b.rows << 20 | ++at) % b.lines;
-			again = false;
-			for (size_t k = 0; k < APART; k++)
-				again |= drawn[k] == line;
-		} while (again);
+		size_t line = by_lot ? drawn_line(drawn) : turn++ % b.lines;
 		drawn[i % APART] = line;
 		wait_for_room(1);
 		if (!add(line, true))
@@ -187,28 +197,31 @@ static int64_t number_in(const char *path, const char *name)
 	return n;
 }
 
-static bool measure(const char *folder, int64_t rows, int64_t renewals)
+static bool measure(const char *folder, int64_t renewals, bool by_lot)
 {
 	struct store_stats before, after;
 	struct error e = ERROR_INIT;
 	struct stat file;
 	char path[4096];
-	if (!fill(rows) || !renew(renewals / 4) || store_stats(b.store, &before, &e))
+	int64_t rows = b.rows;
+	if (!renew(renewals / 4, by_lot) || store_stats(b.store, &before, &e))
 		return false;
 	double cpu = cpu_us();
 	int64_t bytes = number_in("/proc/self/io", "write_bytes:");
-	if (!renew(renewals) || store_stats(b.store, &after, &e))
+	if (!renew(renewals, by_lot) || store_stats(b.store, &after, &e))
 		return false;
 	cpu = cpu_us() - cpu;
 	bytes = number_in("/proc/self/io", "write_bytes:") - bytes;
 	snprintf(path, sizeof path, "%s/perennial.db", folder);
 	if (stat(path, &file))
 		return false;
-	printf("%9lld rows: %6.1f us CPU, %6.0f bytes a renewal, %4.1f a commit; file %6.0f MiB, resident %5.1f MiB\n",
-	       (long long)rows, cpu / (double)renewals, (double)bytes / (double)renewals,
-	       (double)renewals / (double)(after.commits - before.commits), (double)file.st_size / (1 << 20),
-	       (double)(number_in("/proc/self/status", "VmRSS:") - (int64_t)(b.lines_max * sizeof *b.newest / 1024)) /
-	               1024);
+	int64_t own_kib = (int64_t)(b.lines_max * sizeof *b.newest / 1024);
+	double resident = (double)(number_in("/proc/self/status", "VmRSS:") - own_kib) / 1024;
+	printf("%9lld rows %s: %6.1f us CPU, %6.0f bytes a renewal, %4.1f a commit; file %6.0f MiB, resident %5.1f "
+	       "MiB\n",
+	       (long long)rows, by_lot ? "by lot " : "in turn", cpu / (double)renewals,
+	       (double)bytes / (double)renewals, (double)renewals / (double)(after.commits - before.commits),
+	       (double)file.st_size / (1 << 20), resident);
 	return fflush(stdout) == 0;
 }
 
@@ -238,7 +251,7 @@ int main(int argc, char **argv)
 	bool good = true;
 	for (int i = 4; i < argc && good; i++)
 		good = !num_parse(slice_cstr(argv[i]), LINE_LENGTH * APART * 3 / 2, ROWS_MAX, &rows, &e) &&
-		       measure(argv[1], rows, renewals);
+		       fill(rows) && measure(argv[1], renewals, false) && measure(argv[1], renewals, true);
 	store_close(b.store);
 	free(b.newest);
 	return good ? 0 : 1;
