@@ -1,6 +1,7 @@
 #include "cli/ca_admin.h"
 
 #include "jose/auto.h"
+#include "os/file.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -10,6 +11,8 @@ enum { JSON_CERT_MAX = 8 << 20 };
 enum status admin_open(struct invocation *inv, const struct admin_flags *f, char ret[ADMIN_PATH], struct error *e)
 {
 	AUTO(buf_done) struct buf config = BUF_INIT(ADMIN_PATH);
+	if (opt_is_set(f->ca_config) && !opt_is_set(f->socket) && !file_exists(f->ca_config))
+		return error_set(e, ST_MISSING, "open %s failed: no such file or directory", f->ca_config);
 	if (opt_is_set(f->ca_config))
 		buf_adds(&config, f->ca_config);
 	else if (inv_file(inv, "config/ca.json", &config, e))

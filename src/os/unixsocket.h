@@ -1,13 +1,13 @@
-/* unixsocket.h - a unix socket as a file: made so that only its owner and root can connect, never twice at one path, and
- * gone with its maker.
+/* unixsocket.h - a unix socket as a file: made so that only its owner and root can connect, never twice at one path,
+ * and gone with its maker.
  *
- * The folder is found as place.h finds it and must not be writable by others, who could put a socket of their own there.
- * What a killed process left is replaced; what is in use is not. Paths may be longer than sun_path. */
+ * The folder is found as place.h finds it and must not be writable by others, who could put a socket of their own
+ * there. What a killed process left is replaced; what is in use is not. Paths may be longer than sun_path. */
 #pragma once
 #include "os/lock.h"
 
 struct unix_socket {
-	int fd;   /* listening, not blocking; to be moved out with FD_TAKE where somebody else closes it */
+	int fd; /* listening, not blocking; to be moved out with FD_TAKE where somebody else closes it */
 	int dir;
 	char name[256];
 	dev_t dev;

@@ -132,8 +132,9 @@ enum status admin_open(struct server *s, struct error *e)
 	if (caconf_admin_socket(c, getenv("RUNTIME_DIRECTORY"), &path, e))
 		return e->status;
 	if (!path.n && !(c->admin_socket && *c->admin_socket))
-		log_line(LOG_INFO_, "no admin socket: neither $RUNTIME_DIRECTORY nor a folder of the database has a place for "
-		                    "it; name one in adminSocket to use `step ca list`");
+		log_line(LOG_INFO_,
+		         "no admin socket: neither $RUNTIME_DIRECTORY nor a folder of the database has a place for "
+		         "it; name one in adminSocket to use `step ca list`");
 	if (!path.n)
 		return ST_OK;
 	if (!open_at(s, buf_cstr(&path), e)) {
@@ -142,6 +143,7 @@ enum status admin_open(struct server *s, struct error *e)
 	}
 	if (c->admin_socket && *c->admin_socket)
 		return error_wrap(e, "adminSocket");
+	admin_close(s); /* nobody listens on it, so it is not to lie there */
 	log_line(LOG_WARN, "no admin socket, `step ca list` will not work: %s; name a path in adminSocket", e->text);
 	return ST_OK;
 }

@@ -439,6 +439,8 @@ make_db() {
 	run ca_start
 	[ "$status" -eq 1 ]
 	[[ "$output" == *"adminSocket: socket $PWD/open/admin.sock: others may write in its folder"* ]]
+	step_run ca list --ca-config nosuch.json
+	expect 1 "open nosuch.json failed: no such file or directory"
 	STEPPATH=/nonexistent step_run ca list
 	expect 1
 	[[ "$err" == "this machine has no CA: there is neither /nonexistent/config/ca.json nor /run/step-ca/admin.sock; "* ]]
