@@ -387,3 +387,22 @@ listed() {
 		[ "$status" -eq 1 ] && [[ "$output" == *"crl.der: the revocation list is not good before "* ]]
 	fi
 }
+
+@test "Go reads the list as well" {
+	need_cmd go
+	(cd "$BATS_TEST_DIRNAME/../interop/peer/crl" && GO111MODULE=off GOFLAGS= GOCACHE="$BATS_TEST_TMPDIR/cache" go build -o "$BATS_TEST_TMPDIR/gocrl" .)
+	with_crl '{"enabled": true, "generateOnRevoke": true, "idpURL": "http://ca.example/crl"}'
+	ca_start
+	ica=$STEPPATH/certs/intermediate_ca.crt
+	fetch crl.der /crl
+	[ "$(./gocrl crl.der "$ica")" = 0 ]
+	issue one
+	issue two
+	revoke one.crt --reasonCode 1
+	revoke two.crt
+	ca_wait 'listed one.crt && listed two.crt'
+	fetch crl.der /crl
+	[ "$(./gocrl crl.der "$ica" "$(dec one.crt)" "$(dec two.crt)")" -gt 0 ]
+	run -1 ./gocrl crl.der "$ica" "$(dec one.crt)" 7 # it can fail
+	run -1 ./gocrl crl.der "$CA_ROOT" "$(dec one.crt)" "$(dec two.crt)"
+}
