@@ -433,7 +433,6 @@ static enum status find_in_version(struct filetx *t, size_t i, const struct file
 	if (f->aside)
 		return ST_OK;
 	new->staging = t->versions.next;
-	versions_admit(&t->versions, &f->dress);
 	if (versions_hold(&t->versions, &new->place))
 		return ST_OK;
 	return error_set(e, ST_INVALID,
@@ -700,11 +699,15 @@ static enum status commit_version(struct filetx *t, size_t staged, struct error 
 		inside += t->staged[i] && !t->aside[i];
 	if (st || !staged || !inside)
 		return st;
-	for (size_t i = 0; i < t->files.n; i++)
-		if (!t->aside[i] && t->staged[i])
+	for (size_t i = 0; i < t->files.n; i++) {
+		if (t->aside[i])
+			continue;
+		versions_admit(&t->versions, &t->files.t[i].dress);
+		if (t->staged[i])
 			target_keep(&t->files.t[i]); /* goes where its folder goes */
-		else if (!t->aside[i])
+		else
 			target_drop(&t->files.t[i]);
+	}
 	st = versions_switch(&t->versions, t->keep, e);
 	t->unsettled = st && t->versions.switched;
 	return st;

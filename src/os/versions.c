@@ -231,11 +231,9 @@ enum status versions_make(const char *dir, const struct target_dress *dress, str
 		return error_set(e, ST_CONFLICT,
 		                 "%s/%s exists and is no link to a folder in %s/%s; choose another directory", dir,
 		                 link_name, dir, folder_name);
-	if (dress->has_group || dress->has_mode || dress->has_owner) {
-		struct versions v = VERSIONS_NONE;
-		v.base = base;
-		versions_admit(&v, dress);
-	}
+	struct versions v = VERSIONS_NONE;
+	v.base = base;
+	versions_admit(&v, dress);
 	return make_first(dir, base, dress, e);
 }
 
@@ -243,6 +241,8 @@ void versions_admit(const struct versions *v, const struct target_dress *d)
 {
 	const int folders[] = { v->base, v->all, v->next };
 	mode_t more = folder_mode(d);
+	if (!d->has_owner && !d->has_group && !d->has_mode)
+		return;
 	for (size_t i = 0; i < COUNT_OF(folders); i++) {
 		struct stat st;
 		AUTO(fd_close_p)

@@ -38,6 +38,9 @@ first() {
 	step certificate inspect --short tls/current/foo.crt | grep -q foo.local
 	step_run certificate needs-renewal tls/current/foo.crt
 	expect 1
+	step ca renew --check --pair-dir tls --cert-mode 0644 foo.crt foo.key # changes nothing, modes included
+	[ "$(stat -c %a tls tls/current/ | tr '\n' ' ')" = "700 700 " ]
+	[ "$(ls -A tls/versions | tr '\n' ' ')" = "000000 000001 " ]
 	one=$(serial tls/current/foo.crt)
 	# with the flag and names, or by the paths alone
 	step_run ca renew --force --pair-dir tls foo.crt foo.key
