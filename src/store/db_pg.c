@@ -536,11 +536,17 @@ static void pg_free(struct db *db)
 	free(p);
 }
 
-/* Does the server itself take connections? Then it is what dataSource says that is wrong, and waiting is no help. */
+/* Is it what dataSource says that is wrong, so that waiting is no help? libpq has no codes for this. */
 static bool refused(const struct pgconn *c, const char *said)
 {
-	return libpq.pingParams(c->keys, c->values, 0) == PQPING_OK && !strstr(said, "read-only") &&
-	       !strstr(said, "too many");
+	static const char *const passing[] = { "read-only", "too many", "starting up", "shutting down" };
+	for (size_t i = 0; i < COUNT_OF(passing); i++)
+		if (strstr(said, passing[i]))
+			return false;
+	if (strstr(said, "SSL error") || strstr(said, "certificate"))
+		return true;
+	PGPing ping = libpq.pingParams(c->keys, c->values, 0);
+	return ping == PQPING_OK || ping == PQPING_NO_ATTEMPT;
 }
 
 /* first: of this process */
