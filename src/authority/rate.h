@@ -4,6 +4,7 @@
  * threads at once. */
 #pragma once
 #include "base/error.h"
+#include <stddef.h>
 #include <stdint.h>
 
 struct rate;

@@ -6,6 +6,7 @@
  * who is n-th in the order of coming is served within 8 n / turn turns. */
 #pragma once
 #include "base/error.h"
+#include <stddef.h>
 
 struct waitlist;
 
