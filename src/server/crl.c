@@ -136,8 +136,10 @@ struct crl_service {
 	struct crl_doc *doc;
 	/* the thread's own, and before it runs its starter's */
 	char issuer[CRL_ISSUER];
-	int64_t known; /* number of the stored list that was looked at; -1: none */
-	bool started;  /* a list was taken or made since the start */
+	int64_t known;      /* number of the stored list that was looked at; -1: none */
+	const void *judged; /* the configuration that a list was compared with: once each, or two nodes that do not have
+	                       the same for a while would make lists against each other */
+	bool started;       /* a list was taken or made since the start */
 	unsigned failures;
 	struct mono rest_until; /* no list for revocations before */
 };
@@ -237,6 +239,7 @@ static enum status make_list(struct crl_service *c, const struct snapshot *snap,
 	tell_made(d, why, took_ns);
 	c->known = number;
 	c->started = true;
+	c->judged = snap->conf;
 	c->rest_until.ns = began.ns + (REST_TIMES + 1) * took_ns;
 	install(c, TAKE(d));
 	return ST_OK;
@@ -304,7 +307,7 @@ static const char *is_due(struct crl_service *c, const struct caconf *conf, bool
 	const struct crl_doc *d = c->doc;
 	if (!d)
 		return "there is none";
-	if (is_outdated(d, conf))
+	if (c->judged != conf && is_outdated(d, conf))
 		return "the configuration has changed";
 	if (now.s < d->facts.this_update.s - CLOCK_SLACK_S)
 		return "the clock was put back";
@@ -332,9 +335,11 @@ static enum status tend(struct crl_service *c, const struct snapshot *snap, int6
 		return e->status;
 	take_stored(c, &stored, issuer);
 	const char *why = is_due(c, snap->conf, stored.behind, ret_ms);
-	c->started |= !why;
-	if (!why)
+	if (!why) {
+		c->started = true;
+		c->judged = snap->conf;
 		return ST_OK;
+	}
 	if (store_begin_crl(store, c->issuer, c->node, c->known, LEASE_S, &mine, &number, e))
 		return e->status;
 	*ret_ms = OTHERS_TURN_MS;
@@ -361,12 +366,14 @@ static int64_t look(struct crl_service *c)
 	struct snapshot *snap = server_snapshot(c->server);
 	int64_t ms = LONGEST_SLEEP_MS;
 	enum status st = ST_OK;
-	if (snap->conf->crl.enabled)
+	if (snap->conf->crl.enabled) {
 		st = tend(c, snap, &ms, &e);
-	else
-		install(c, NULL), c->known = -1;
-	if (snap->conf->crl.enabled && snap->conf->store.kind != STORE_SQLITE && ms > POLL_MS)
-		ms = POLL_MS;
+		if (snap->conf->store.kind != STORE_SQLITE && ms > POLL_MS)
+			ms = POLL_MS;
+	} else {
+		install(c, NULL);
+		c->known = -1;
+	}
 	snapshot_unref(snap);
 	c->failures = st ? c->failures + 1 : 0;
 	if (!st)
