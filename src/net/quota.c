@@ -75,29 +75,21 @@ static struct guest **place(struct quota *q, const struct in6_addr *home)
 	return at;
 }
 
-static enum place enter_address(struct quota *q, const struct in6_addr *home)
-{
-	struct guest **at = place(q, home);
-	if (!*at && !(*at = calloc(1, sizeof **at)))
-		return PLACE_NOMEM;
-	struct guest *g = *at;
-	g->from = *home;
-	if (q->rule.per_address && g->n >= q->rule.per_address)
-		return PLACE_CROWDED;
-	g->n++;
-	return PLACE_GIVEN;
-}
-
+/* The address's place is looked at first: who is over his own bound must not cost another his connection. */
 static enum place enter(struct quota *q, const struct in6_addr *from, bool may_spare)
 {
-	bool full = q->total >= q->rule.total;
+	bool full = q->total >= q->rule.total, exempt = netset_holds(q->rule.exempt, from);
+	struct in6_addr home = home_of(from);
+	struct guest **at = place(q, &home);
+	if (!exempt && *at && q->rule.per_address && (*at)->n >= q->rule.per_address)
+		return PLACE_CROWDED;
 	if (full && (!may_spare || q->total >= q->rule.total + q->rule.spare))
 		return PLACE_FULL;
-	if (!netset_holds(q->rule.exempt, from)) {
-		struct in6_addr home = home_of(from);
-		enum place p = enter_address(q, &home);
-		if (p != PLACE_GIVEN)
-			return p;
+	if (!exempt && !*at && !(*at = calloc(1, sizeof **at)))
+		return PLACE_NOMEM;
+	if (!exempt) {
+		(*at)->from = home;
+		(*at)->n++;
 	}
 	q->total++;
 	return full ? PLACE_SPARE : PLACE_GIVEN;

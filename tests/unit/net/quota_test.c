@@ -108,6 +108,18 @@ static void proxies_are_exempt_from_theirs_only(void **state)
 	quota_free(q);
 }
 
+/* Or the listener would make room for him, at somebody else's cost, and then send him away. */
+static void who_is_over_his_bound_is_told_that(void **state)
+{
+	struct quota *q = quota(2, 0, 1, NULL);
+	(void)state;
+	assert_int_equal(enter(q, "192.0.2.1", false), PLACE_GIVEN);
+	assert_int_equal(enter(q, "192.0.2.2", false), PLACE_GIVEN);
+	assert_int_equal(enter(q, "192.0.2.1", false), PLACE_CROWDED);
+	assert_int_equal(enter(q, "192.0.2.3", false), PLACE_FULL);
+	quota_free(q);
+}
+
 enum { THREADS = 4, TURNS = 20000 };
 
 static void *come_and_go(void *arg)
@@ -149,6 +161,7 @@ int main(void)
 		cmocka_unit_test(the_total_and_the_spare),
 		cmocka_unit_test(one_address_is_a_64_of_ipv6),
 		cmocka_unit_test(proxies_are_exempt_from_theirs_only),
+		cmocka_unit_test(who_is_over_his_bound_is_told_that),
 		cmocka_unit_test(threads),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
