@@ -4,6 +4,7 @@
 #include "crypto/pem.h"
 #include "jose/auto.h"
 #include "jose/jsonio.h"
+#include "store/crl.h"
 #include "x509/crl.h"
 
 #include <stdio.h>
@@ -29,6 +30,15 @@ void dbimport_list_done(struct dbimport_list *l)
 	*l = (struct dbimport_list){ 0 };
 }
 
+/* Numbers beyond 2^56 are nobody's who counts lists. */
+static int64_t number_of(struct slice magnitude)
+{
+	int64_t n = 0;
+	for (size_t i = 0; i < magnitude.n && magnitude.n <= 7; i++)
+		n = n << 8 | magnitude.p[i];
+	return n;
+}
+
 static enum status read_crl(struct slice der, struct dbimport_list *ret, struct error *e)
 {
 	struct crl_facts f;
@@ -44,6 +54,7 @@ static enum status read_crl(struct slice der, struct dbimport_list *ret, struct 
 		if (list_add(ret, &r, e))
 			return e->status;
 	}
+	ret->crl_number = number_of(f.number);
 	return ST_OK;
 }
 
@@ -127,11 +138,16 @@ enum status dbimport_run(const struct caconf *conf, const struct clock *clock, s
 	sc.clock = clock;
 
 	if (sc.kind == STORE_MEMORY)
-		return error_set(e, ST_INVALID, "%s: db: no database is configured, so nothing can be imported; add a "
-		                                "\"db\" stanza of type \"sqlite\"", conf->path);
+		return error_set(e, ST_INVALID,
+		                 "%s: db: no database is configured, so nothing can be imported; add a "
+		                 "\"db\" stanza of type \"sqlite\"",
+		                 conf->path);
 	if (dbimport_read(in, clock_wall(clock), &list, e) || store_open(&sc, &store, e))
 		return e->status;
 	enum status st = store_import_revocations(store, list.v, list.n, ret_new, e);
+	/* RFC 5280 §5.2.3: numbers of an issuer go up, whichever program makes its lists. */
+	if (!st && list.crl_number)
+		st = store_raise_crl_number(store, list.crl_number + 1, e);
 	store_close(store);
 	if (!st)
 		*ret_read = list.n;

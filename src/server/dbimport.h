@@ -5,6 +5,7 @@
 struct dbimport_list {
 	struct store_revocation *v;
 	size_t n, cap;
+	int64_t crl_number; /* of the CRL that was read; 0: of none */
 };
 void dbimport_list_done(struct dbimport_list *l);
 

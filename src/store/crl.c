@@ -225,3 +225,17 @@ enum status store_abandon_crl(struct store *s, const char *issuer, const char *n
 	struct write w = { .run = abandon, .issuer = issuer, .node = node };
 	return writing(s, &w, e);
 }
+
+static enum status raise_number(struct db *db, struct write *w, struct error *e)
+{
+	bool none;
+	AUTO(query_done) struct query q = query_of(db, SQL_CRL_RAISE);
+	query_int(&q, w->number);
+	return query_row(&q, &none, e);
+}
+
+enum status store_raise_crl_number(struct store *s, int64_t least, struct error *e)
+{
+	struct write w = { .run = raise_number, .number = least };
+	return writing(s, &w, e);
+}

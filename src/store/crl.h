@@ -33,6 +33,9 @@ MUST_USE enum status store_finish_crl(struct store *s, const char *issuer, const
 /* The list could not be made: another node may try at once. */
 MUST_USE enum status store_abandon_crl(struct store *s, const char *issuer, const char *node, struct error *e);
 
+/* The next list gets this number at least. */
+MUST_USE enum status store_raise_crl_number(struct store *s, int64_t least, struct error *e);
+
 /* What is revoked, but for certificates that are known to have ended before ended_before; in no order, and called with
  * a connection held. each's failure ends it. */
 struct store_revoked {

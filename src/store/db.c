@@ -206,6 +206,7 @@ const struct sql_text sql_texts[SQL_COUNT] = {
 	                   " lease_by = '', lease_until = 0 WHERE issuer = ?1 AND lease_by = ?2 RETURNING 1" },
 	/* The name stays: nobody has made what was begun. */
 	[SQL_CRL_ABANDON] = { "UPDATE crls SET lease_until = 0 WHERE issuer = ?1 AND lease_by = ?2" },
+	[SQL_CRL_RAISE] = { "UPDATE crl_number SET next = ?1 WHERE next < ?1" },
 };
 
 enum status db_new(const struct db_where *where, enum db_role role, struct db **ret, struct error *e)

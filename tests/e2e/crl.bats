@@ -388,6 +388,30 @@ listed() {
 	fi
 }
 
+@test "a list of the CA before: what it names, and numbers go on" {
+	cat >ca.cnf <<-END
+		[ca]
+		default_ca = x
+		[x]
+		database = $PWD/index.txt
+		crlnumber = $PWD/number
+		default_md = sha256
+		default_crl_days = 1
+	END
+	printf 'R\t351231235959Z\t260101000000Z,superseded\t2A\tunknown\t/CN=a\n' >index.txt
+	echo 0400 >number
+	openssl ca -config ca.cnf -gencrl -keyfile "$STEPPATH/secrets/intermediate_ca_key" -cert "$STEPPATH/certs/intermediate_ca.crt" \
+		-passin "file:$CA_DIR/password.txt" -out before.pem
+	[ "$(number before.pem)" -eq 1024 ]
+	with_crl '{"enabled": true}'
+	run -0 step-ca db import before.pem --config "$STEPPATH/config/ca.json"
+	[ "$output" = "1 revocations read, 1 of them new." ]
+	ca_start
+	fetch crl.pem
+	[ "$(number crl.pem)" -eq 1025 ]
+	openssl crl -in crl.pem -noout -text | grep -q 'Serial Number: 2A'
+}
+
 @test "Go reads the list as well" {
 	need_cmd go
 	(cd "$BATS_TEST_DIRNAME/../interop/peer/crl" && GO111MODULE=off GOFLAGS= GOCACHE="$BATS_TEST_TMPDIR/cache" go build -o "$BATS_TEST_TMPDIR/gocrl" .)

@@ -252,6 +252,18 @@ static void numbers_go_up_whoever_issues(void **state)
 	world_end(w);
 }
 
+static void numbers_go_on_from_elsewhere(void **state)
+{
+	struct world *w = world_begin(STORE_SQLITE);
+	(void)state;
+	world_open(w);
+	if (store_raise_crl_number(w->store, 41, &e) || store_raise_crl_number(w->store, 7, &e))
+		fail_msg("%s", e.text);
+	assert_int_equal(make_list(w, -1), 41);
+	assert_int_equal(make_list(w, 41), 42);
+	world_end(w);
+}
+
 static void what_belongs_on_a_list(void **state)
 {
 	struct world *w = world_begin(STORE_SQLITE);
@@ -346,6 +358,7 @@ int main(void)
 		cmocka_unit_test(one_node_at_a_time),
 		cmocka_unit_test(what_was_begun_and_not_finished),
 		cmocka_unit_test(numbers_go_up_whoever_issues),
+		cmocka_unit_test(numbers_go_on_from_elsewhere),
 		cmocka_unit_test(what_belongs_on_a_list),
 		cmocka_unit_test(of_many_one),
 		cmocka_unit_test(nothing_is_lost_with_the_disk),
