@@ -31,7 +31,8 @@ const struct sql_text sql_texts[SQL_COUNT] = {
 	[SQL_TOKEN_SERIAL] = { "SELECT serial FROM tokens WHERE id = ?1" },
 	[SQL_TOKEN_CLEAR] = { "UPDATE tokens SET serial = NULL WHERE id = ?1" },
 	/* Two keys, and the parent's serial: is a key blocked, is the parent revoked? */
-	[SQL_ALLOWED] = { "SELECT EXISTS (SELECT 1 FROM blocked_keys WHERE key_fp IN (?1, ?2)),"
+	[SQL_ALLOWED] = { "SELECT EXISTS (SELECT 1 FROM blocked_keys WHERE key_fp = ?1)"
+	                  " OR EXISTS (SELECT 1 FROM blocked_keys WHERE key_fp = ?2),"
 	                  " EXISTS (SELECT 1 FROM revocations WHERE serial = ?3)" },
 	[SQL_REVOCATION] = { "SELECT 1 FROM revocations WHERE serial = ?1" },
 	[SQL_REVOCATION_ADD] = { "INSERT INTO revocations (serial, reason_code, reason, provisioner, mtls, token, "
@@ -129,14 +130,16 @@ const struct sql_text sql_texts[SQL_COUNT] = {
 	/* Behind whoever is issuing from it, so that the next statement sees what came of that. */
 	[SQL_PRUNE_LINE_HOLD] = { NULL, "SELECT 1 FROM lines WHERE id = ?1 FOR UPDATE" },
 	[SQL_PRUNE_LINE] = { "DELETE FROM lines WHERE id = ?1 AND NOT EXISTS (SELECT 1 FROM certs WHERE line = ?1)" },
-	/* Rules that every database of ours keeps (audit.c): how many rows break one, and which is the first. ?1 an instant */
+	/* Rules that every database of ours keeps (audit.c): how many rows break one, and which is the first. ?1 an
+	   instant */
 	[SQL_AUDIT_WHOLE] = { "PRAGMA integrity_check(20)", "SELECT 'ok'" },
 	[SQL_AUDIT_LINE] = { "SELECT count(*), min(serial) FROM certs c WHERE NOT EXISTS"
 	                     " (SELECT 1 FROM lines l WHERE l.id = c.line)" },
 	/* But for what was renewed from another issuer's certificate with a serial of ours, which begins a line. */
 	[SQL_AUDIT_DESCENT] = { "SELECT count(*), min(c.serial) FROM certs c JOIN certs p ON p.serial = c.parent"
 	                        " JOIN lines l ON l.id = c.line"
-	                        " WHERE (c.line <> p.line OR c.generation <> p.generation + 1) AND l.serial <> c.serial" },
+	                        " WHERE (c.line <> p.line OR c.generation <> p.generation + 1) AND l.serial <> "
+	                        "c.serial" },
 	[SQL_AUDIT_TOKEN] = { "SELECT count(*), min(serial) FROM tokens t WHERE serial IS NOT NULL AND exp >= ?1"
 	                      " AND NOT EXISTS (SELECT 1 FROM certs c WHERE c.serial = t.serial)" },
 	[SQL_AUDIT_CLOSED] = { "SELECT count(*), min(c.serial) FROM lines l JOIN certs c ON c.line = l.id"
@@ -145,32 +148,38 @@ const struct sql_text sql_texts[SQL_COUNT] = {
 	                    " WHERE l.closed_at IS NOT NULL AND NOT EXISTS"
 	                    " (SELECT 1 FROM blocked_keys b WHERE b.key_fp = c.key_fp)" },
 	[SQL_AUDIT_NEW_KEY] = { "SELECT count(*), min(c.serial) FROM certs c WHERE c.new_key = 0 AND NOT EXISTS"
-	                        " (SELECT 1 FROM certs o WHERE o.key_fp = c.key_fp AND o.new_key = 1 AND o.line = c.line)" },
-	[SQL_AUDIT_META] = { "SELECT abs(1 - count(*)) + coalesce(sum(CASE WHEN created > ?1 THEN 1 ELSE 0 END), 0), 'meta'"
+	                        " (SELECT 1 FROM certs o WHERE o.key_fp = c.key_fp AND o.new_key = 1 AND o.line = "
+	                        "c.line)" },
+	[SQL_AUDIT_META] = { "SELECT abs(1 - count(*)) + coalesce(sum(CASE WHEN created > ?1 THEN 1 ELSE 0 END), 0), "
+	                     "'meta'"
 	                     " FROM meta" },
 
 	/* In pages, behind ?1: a long read would keep SQLite's log from being emptied. */
 	[SQL_DUMP_CERTS] = { "SELECT c.id, c.serial, c.der, c.subject, c.sans, c.provisioner_id, c.provisioner_name,"
-	                     " c.provisioner_type, c.key_fp, c.not_before, c.not_after, c.granted_s, c.parent, l.serial,"
+	                     " c.provisioner_type, c.key_fp, c.not_before, c.not_after, c.granted_s, c.parent, "
+	                     "l.serial,"
 	                     " c.generation, c.created FROM certs c LEFT JOIN lines l ON l.id = c.line"
 	                     " WHERE c.id > ?1 ORDER BY c.id LIMIT ?2" },
 	[SQL_DUMP_REVOCATIONS] = { "SELECT serial, reason_code, reason, provisioner, revoked_at FROM revocations"
 	                           " WHERE serial > ?1 ORDER BY serial LIMIT ?2" },
-	[SQL_DUMP_LINES] = { "SELECT id, serial, closed_by, closed_at FROM lines WHERE id > ?1 AND closed_at IS NOT NULL"
+	[SQL_DUMP_LINES] = { "SELECT id, serial, closed_by, closed_at FROM lines WHERE id > ?1 AND closed_at IS NOT "
+	                     "NULL"
 	                     " ORDER BY id LIMIT ?2" },
-	[SQL_DUMP_KEYS] = { "SELECT key_fp, reason, blocked_at FROM blocked_keys WHERE key_fp > ?1 ORDER BY key_fp LIMIT ?2" },
+	[SQL_DUMP_KEYS] = { "SELECT key_fp, reason, blocked_at FROM blocked_keys WHERE key_fp > ?1 ORDER BY key_fp "
+	                    "LIMIT ?2" },
 	[SQL_STATS] = { "SELECT (SELECT count(*) FROM certs), (SELECT count(*) FROM revocations),"
 	                " (SELECT count(*) FROM tokens)" },
 
 	/* The next ?2 lines behind ?1 at ?3: how many, the last one, and what enum store_left says. */
 	[SQL_CENSUS] = { "SELECT count(*), max(id),"
-	                 " count(*) FILTER (WHERE open AND ends <= ?3 AND ends > ?3 - 86400)," LEFT_UNDER("3600")
-	                 LEFT_UNDER("21600") LEFT_UNDER("86400") LEFT_UNDER("259200") LEFT_UNDER("604800")
-	                 LEFT_UNDER("2592000") LEFT_UNDER("7776000")
-	                 " count(*) FILTER (WHERE open AND ends > ?3)"
-	                 " FROM (SELECT l.id, l.closed_at IS NULL AS open,"
-	                 " (SELECT max(c.not_after) FROM certs c WHERE c.line = l.id) AS ends"
-	                 " FROM lines l WHERE l.id > ?1 ORDER BY l.id LIMIT ?2) newest" },
+	                 " count(*) FILTER (WHERE open AND ends <= ?3 AND ends > ?3 - 86400)," LEFT_UNDER(
+				 "3600") LEFT_UNDER("21600") LEFT_UNDER("86400") LEFT_UNDER("259200")
+	                         LEFT_UNDER("604800") LEFT_UNDER("2592000") LEFT_UNDER(
+					 "7776000") " count(*) FILTER (WHERE open AND ends > ?3)"
+	                                            " FROM (SELECT l.id, l.closed_at IS NULL AS open,"
+	                                            " (SELECT max(c.not_after) FROM certs c WHERE c.line = l.id) AS "
+	                                            "ends"
+	                                            " FROM lines l WHERE l.id > ?1 ORDER BY l.id LIMIT ?2) newest" },
 
 	/* Pages: ?1 an end, ?2 a row or the last end, ?3 how many, ?4 the line. The columns stand in inventory.c. */
 	[SQL_INVENTORY_SAME] = { INVENTORY_COLUMNS " WHERE not_after = ?1 AND id > ?2 ORDER BY id LIMIT ?3" },
