@@ -27,6 +27,7 @@ enum {
 	GATHER_MS = 1000,         /* revocations that follow one another make one list */
 	REST_TIMES = 10,          /* no more than a tenth of the time goes into lists for revocations */
 	EXPIRED_FOR_S = 3600,     /* the peer's least */
+	SPARE_BYTES = 256 << 10,  /* a full disk has room for lists up to this, and keeps the rest for revocations */
 	CLOCK_SLACK_S = 60,       /* between nodes */
 };
 
@@ -316,6 +317,8 @@ static const char *is_due(struct crl_service *c, const struct caconf *conf, bool
 		return "its time has come";
 	*ret_ms = left_s < LONGEST_SLEEP_MS / 1000 ? left_s * 1000 : LONGEST_SLEEP_MS;
 	if (!behind || (!conf->crl.on_revoke && c->started))
+		return NULL;
+	if (d->facts.der.n > SPARE_BYTES && store_room(c->server->store) != STORE_ROOM_ENOUGH)
 		return NULL;
 	int64_t rest_ms = (c->rest_until.ns - clock_mono(c->server->conf.clock).ns) / DURATION_MS;
 	if (rest_ms <= 0)
