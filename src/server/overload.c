@@ -126,9 +126,9 @@ static bool admit_line(struct exchange *x, const char *line)
 		return true;
 	metrics_count(METRIC_TURNED_AWAY_TOO_OFTEN);
 	x->retry_s = wait_s + (int64_t)(chance_of(x) % (uint64_t)(wait_s / 4 + 2));
-	verdict_refuse(&x->verdict, REFUSAL_TOO_OFTEN, "renewed more than %d times within an hour", per_hour);
+	verdict_refuse(&x->verdict, REFUSAL_TOO_OFTEN, "renewed too often: limits.renewalsPerHour is %d", per_hour);
 	verdict_tell(&x->verdict,
-	             "The certificate has been renewed more than %d times within an hour; does something renew "
+	             "The certificate has been renewed too often (%d within an hour are allowed); does something renew "
 	             "it in a loop? Try again in %lld s.",
 	             per_hour, (long long)x->retry_s);
 	verdict_advise(&x->verdict, "find out what renews it so often, or raise limits.renewalsPerHour");
