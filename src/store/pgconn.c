@@ -53,11 +53,11 @@ static const struct {
 	{ "application_name", "step-ca" },
 };
 
-static char *find(const struct pgconn *c, const char *key)
+static const char *find(const struct pgconn *c, const char *key)
 {
 	for (size_t i = 0; i < c->n; i++)
 		if (!strcmp(c->keys[i], key))
-			return (char *)(uintptr_t)c->values[i];
+			return c->values[i];
 	return NULL;
 }
 
