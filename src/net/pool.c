@@ -20,7 +20,8 @@
 #ifndef __has_feature
 #define __has_feature(x) 0 /* clang's way to ask */
 #endif
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__) || __has_feature(address_sanitizer)
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__) || __has_feature(address_sanitizer) || \
+	__has_feature(thread_sanitizer)
 static const bool watched = true;
 #else
 static const bool watched = false;
