@@ -135,4 +135,6 @@ void room_look(struct store *s);
 /* readers.c: a connection for reading, for the time between take and give. sound: false where it failed. */
 MUST_USE enum status readers_take(struct store *s, struct db **ret, struct error *e);
 void readers_give(struct store *s, struct db *db, bool sound);
+/* The writer has reached the database: readers may try at once. */
+void readers_back(struct store *s);
 void readers_done(struct store *s);

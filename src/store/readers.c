@@ -81,6 +81,13 @@ void readers_give(struct store *s, struct db *db, bool sound)
 	place_give(&s->readers, db);
 }
 
+void readers_back(struct store *s)
+{
+	pthread_mutex_lock(&s->readers.lock);
+	s->readers.away_until_s = 0;
+	pthread_mutex_unlock(&s->readers.lock);
+}
+
 void readers_done(struct store *s)
 {
 	while (s->readers.idle_n > 0)

@@ -37,6 +37,7 @@ enum status writer_ready(struct store *s, struct error *e)
 	}
 	s->db = TAKE(db);
 	s->away = false;
+	readers_back(s);
 	return ST_OK;
 }
 

@@ -33,7 +33,15 @@
 #include <stdatomic.h>
 #include <unistd.h>
 
-enum { CLIENTS_MAX = 256, CHECKS = 24, TEXT = 200, KILL_WITHIN_US = 5000, LATER_US = 10000, HEX = 2 * SHA256_BYTES + 1 };
+enum {
+	CLIENTS_MAX = 256,
+	CHECKS = 24,
+	TRIES = 300,
+	TEXT = 200,
+	KILL_WITHIN_US = 5000,
+	LATER_US = 10000,
+	HEX = 2 * SHA256_BYTES + 1
+};
 
 enum deed_kind { SIGNED, RENEWED, REVOKED, UNANSWERED, LATER, WRONG, DEED_COUNT };
 static const char *const deed_names[DEED_COUNT] = { "signed", "renewed", "revoked", "unanswered", "later", "wrong" };
@@ -278,10 +286,35 @@ static void wrong(const char *what, const char *serial, const struct ca_answer *
 	printf("wrong - %s %s: %d %s\n", what, serial, a->http, a->http == 201 ? "" : e->text);
 }
 
+/* What failed may take a moment to come back: an answer of 503 is then no answer yet. */
+static bool again(const struct ca_answer *a, int *tries)
+{
+	if (!load.failing || a->http != 503 || ++*tries == TRIES)
+		return false;
+	usleep(100 * 1000);
+	return true;
+}
+
 static bool works(struct client *c, const char *token, struct ca_answer *a, struct error *e)
 {
 	AUTO(chain_done) struct chain got = { 0 };
-	bool ok = !send_sign(c, token, &got, a, e);
+	bool ok;
+	int tries = 0;
+	do
+		ok = !send_sign(c, token, &got, a, e);
+	while (!ok && again(a, &tries));
+	issued += ok;
+	return ok;
+}
+
+static bool renews(struct client *c, const struct chain *chain, EVP_PKEY *key, struct ca_answer *a, struct error *e)
+{
+	AUTO(chain_done) struct chain got = { 0 };
+	bool ok;
+	int tries = 0;
+	do
+		ok = !ca_renew(&c->ca, chain, key, NULL, &got, a, e);
+	while (!ok && again(a, &tries));
 	issued += ok;
 	return ok;
 }
@@ -309,10 +342,7 @@ static void check_revoked(struct client *c, const struct deed *d)
 {
 	struct error e = ERROR_INIT;
 	struct ca_answer a;
-	AUTO(chain_done) struct chain got = { 0 };
-	bool ok = !ca_renew(&c->ca, &d->chain, d->key, NULL, &got, &a, &e);
-	issued += ok;
-	if (ok || a.http != 401)
+	if (renews(c, &d->chain, d->key, &a, &e) || a.http != 401)
 		wrong("it was revoked and is renewed:", d->serial, &a, &e);
 }
 
@@ -320,12 +350,9 @@ static bool check_live(struct client *c)
 {
 	struct error e = ERROR_INIT;
 	struct ca_answer a;
-	AUTO(chain_done) struct chain got = { 0 };
 	if (!c->chain.n || c->doubtful)
 		return false;
-	bool ok = !ca_renew(&c->ca, &c->chain, c->key, NULL, &got, &a, &e);
-	issued += ok;
-	if (!ok)
+	if (!renews(c, &c->chain, c->key, &a, &e))
 		wrong("not renewed:", cert_facts(c->chain.v[0])->serial_text, &a, &e);
 	return true;
 }
