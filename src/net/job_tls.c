@@ -240,7 +240,7 @@ void job_start_tls(struct https_job *j)
 }
 
 /* RFC 8446 §4.4.2: "a certificate that specifies a trust anchor MAY be omitted from the chain". A server that names our
- * leaf's issuer among its authorities has that certificate, and reading it once more is an eighth of what a renewal
+ * leaf's issuer among its authorities has that certificate, and reading it once more is a twentieth of what a renewal
  * costs it. Both CAs, this one and the peer, name root and intermediate. */
 static int send_what_is_needed(SSL *ssl, void *arg)
 {
