@@ -33,7 +33,7 @@ class Clients:
     """caload, from its start to its end."""
     def __init__(self, program, ca, clients, rng, *options):
         self.process = subprocess.Popen(
-            [program, *options, ca.url, ca.root, ca.provisioner_key, lab.PROVISIONER, ca.kid, str(clients),
+            [program, *options, "--", ca.url, ca.root, ca.provisioner_key, lab.PROVISIONER, ca.kid, str(clients),
              str(rng.getrandbits(60))], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
 
     def ask(self, command):
