@@ -331,11 +331,11 @@ static void of_many_one(void **state)
 
 static void nothing_is_lost_with_the_disk(void **state)
 {
+	sqlite_only();
 	struct world *w = world_begin(STORE_SQLITE);
 	int64_t number;
 	bool mine;
 	(void)state;
-	sqlite_only();
 	world_open(w);
 	make_list(w, -1);
 	world_exec(w, "DROP TABLE crl_number");

@@ -93,10 +93,10 @@ static void closed_lines_do_not_count(void **state)
 static void commits_and_files(void **state)
 {
 	struct store_gauges g;
+	sqlite_only();
 	struct world *w = world_begin(STORE_SQLITE);
 	int64_t in_batches = 0;
 	(void)state;
-	sqlite_only();
 	w->conf.queue_max = 7;
 	world_open(w);
 	store_gauges(w->store, &g);
@@ -122,11 +122,11 @@ static void commits_and_files(void **state)
 static void a_failed_commit_is_counted(void **state)
 {
 	struct store_gauges g;
+	sqlite_only();
 	struct world *w = world_begin(STORE_SQLITE);
 	struct error e;
 	enum outcome o;
 	(void)state;
-	sqlite_only();
 	world_open(w);
 	faultvfs_arm(FAULT_ANY, 1, 1000, FAULT_EIO);
 	assert_int_equal(store_apply(w->store, change_issue("t", "1"), &o, &e), ST_IO);
