@@ -241,7 +241,7 @@ static enum status check_host(const struct http1_head *h, struct error *e)
 enum status http1_parse_request(struct slice head, struct http1_head *ret, struct error *e)
 {
 	struct http1_head h = { .framing = HTTP1_EMPTY };
-	struct slice line, rest = head;
+	struct slice line = SLICE_NONE, rest = head;
 
 	if (next_line(&rest, &line, e) || parse_request_line(line, &h, e) || parse_fields(rest, &h, e) ||
 	    check_host(&h, e) || set_framing(&h, e))
@@ -270,7 +270,7 @@ static enum status parse_status_line(struct slice line, struct http1_head *h, st
 enum status http1_parse_response(struct slice head, bool to_head, struct http1_head *ret, struct error *e)
 {
 	struct http1_head h = { .framing = HTTP1_UNTIL_CLOSE };
-	struct slice line, rest = head;
+	struct slice line = SLICE_NONE, rest = head;
 
 	if (next_line(&rest, &line, e) || parse_status_line(line, &h, e) || parse_fields(rest, &h, e) ||
 	    set_framing(&h, e))

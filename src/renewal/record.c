@@ -223,7 +223,7 @@ static enum status read_told(const json_t *o, struct record *r, struct error *e)
 static enum status read_event(const json_t *v, enum owed_event *ret, struct error *e)
 {
 	const char *names[OWED_EVENTS];
-	int n;
+	int n = 0;
 	for (enum owed_event ev = 0; ev < OWED_EVENTS; ev++)
 		names[ev] = owed_event_name(ev);
 	if (read_word(v, names, OWED_EVENTS, &n, e))
