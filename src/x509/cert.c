@@ -130,32 +130,12 @@ static const struct {
 	{ OID_PROVISIONER, read_provisioner },
 };
 
-static enum status read_extension(struct cert *c, const struct ext *x, struct error *e)
+static enum status read_extension(void *cert, const struct ext *x, struct error *e)
 {
+	struct cert *c = cert;
 	for (size_t i = 0; i < COUNT_OF(readers); i++)
 		if (!strcmp(x->oid, readers[i].oid) && readers[i].read(c, x->value, e))
 			return der_broken(e, x->oid);
-	return ST_OK;
-}
-
-/* RFC 5280 §4.2: "A certificate MUST NOT include more than one instance of a particular extension." */
-static enum status read_extensions(struct cert *c, struct error *e)
-{
-	struct slice seen[CERT_EXTENSIONS_MAX];
-	struct ext x;
-	size_t n = 0;
-	for (struct slice rest = c->f.extensions; rest.n; n++) {
-		if (n == CERT_EXTENSIONS_MAX)
-			return error_set(e, ST_INVALID, "more than %d extensions", CERT_EXTENSIONS_MAX);
-		if (ext_next(&rest, &x, e))
-			return e->status;
-		for (size_t i = 0; i < n; i++)
-			if (slice_eq(seen[i], x.oid_der))
-				return error_set(e, ST_INVALID, "extension %s stands twice", x.oid);
-		seen[n] = x.oid_der;
-		if (read_extension(c, &x, e))
-			return e->status;
-	}
 	return ST_OK;
 }
 
@@ -219,7 +199,7 @@ static enum status read_tail(struct cert *c, int version, struct slice rest, str
 	if (der_expect(&rest, 0xa3, &d, e) || der_end(rest, e) || der_only(d.body, DER_SEQUENCE, &d, e))
 		return e->status;
 	c->f.extensions = d.body;
-	return read_extensions(c, e);
+	return ext_each(c->f.extensions, read_extension, c, e);
 }
 
 static enum status read_tbs(struct cert *c, struct slice rest, struct error *e)

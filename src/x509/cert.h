@@ -11,7 +11,6 @@ enum {
 	CERT_MAX = 64 * 1024,      /* one certificate's DER */
 	CERT_BUNDLE_MAX = 4 << 20, /* a PEM file */
 	CERT_CHAIN_MAX = 1000,     /* certificates in a file */
-	CERT_EXTENSIONS_MAX = 128,
 	SERIAL_TEXT = 64,
 	SERIAL_OCTETS = 20,
 };
@@ -40,7 +39,7 @@ struct cert_facts {
 
 /* Reads one certificate (RFC 5280 §4.1); everything in it is taken for hostile.
  * ST_INVALID: not one certificate in strict DER, trailing bytes, serial longer than 20 octets (§4.1.2.2) or negative
- * (zero passes), the same extension twice or more than CERT_EXTENSIONS_MAX of them (§4.2), an extension that is shown
+ * (zero passes), the same extension twice or more than EXTENSIONS_MAX of them (§4.2), an extension that is shown
  * in the facts and is malformed, a public key that OpenSSL cannot read. ST_LIMIT: larger than CERT_MAX, too many
  * names. */
 MUST_USE enum status cert_parse(struct slice der, struct cert **ret, struct error *e);

@@ -107,8 +107,9 @@ static const struct {
 	{ OID_DELTA_CRL, read_delta },
 };
 
-static enum status read_extension(struct crl_facts *f, const struct ext *x, struct error *e)
+static enum status read_extension(void *facts, const struct ext *x, struct error *e)
 {
+	struct crl_facts *f = facts;
 	for (size_t i = 0; i < COUNT_OF(readers); i++)
 		if (!strcmp(x->oid, readers[i].oid))
 			return readers[i].read(f, x->value, e) ? der_broken(e, x->oid) : ST_OK;
@@ -116,31 +117,16 @@ static enum status read_extension(struct crl_facts *f, const struct ext *x, stru
 	return ST_OK;
 }
 
-/* [0] EXPLICIT Extensions. Twice the same one would make it a matter of the reader what the list says. */
+/* [0] EXPLICIT Extensions */
 static enum status read_extensions(struct crl_facts *f, struct slice rest, struct error *e)
 {
-	struct slice seen[CERT_EXTENSIONS_MAX];
 	struct der d;
-	struct ext x;
-	size_t n = 0;
 	if (!rest.n)
 		return ST_OK;
 	if (der_expect(&rest, 0xa0, &d, e) || der_end(rest, e) || der_only(d.body, DER_SEQUENCE, &d, e))
 		return e->status;
 	f->extensions = d.body;
-	for (rest = d.body; rest.n; n++) {
-		if (n == CERT_EXTENSIONS_MAX)
-			return error_set(e, ST_INVALID, "more than %d extensions", CERT_EXTENSIONS_MAX);
-		if (ext_next(&rest, &x, e))
-			return e->status;
-		for (size_t i = 0; i < n; i++)
-			if (slice_eq(seen[i], x.oid_der))
-				return error_set(e, ST_INVALID, "extension %s stands twice", x.oid);
-		seen[n] = x.oid_der;
-		if (read_extension(f, &x, e))
-			return e->status;
-	}
-	return ST_OK;
+	return ext_each(f->extensions, read_extension, f, e);
 }
 
 /* ---- entries ---- */
@@ -158,23 +144,21 @@ static enum status read_reason(struct slice value, int *ret, struct error *e)
 	return der_only(value, 0x0a, &d, e) ? e->status : der_read_small(d.body, ret, e);
 }
 
+static enum status read_entry_extension(void *entry, const struct ext *x, struct error *e)
+{
+	struct raw_entry *r = entry;
+	if (!strcmp(x->oid, OID_CRL_REASON))
+		return read_reason(x->value, &r->reason, e);
+	r->odd |= x->critical;
+	return ST_OK;
+}
+
 static enum status read_entry_extensions(struct slice rest, struct raw_entry *ret, struct error *e)
 {
-	struct ext x;
 	struct der d;
 	if (!rest.n)
 		return ST_OK;
-	if (der_only(rest, DER_SEQUENCE, &d, e))
-		return e->status;
-	for (rest = d.body; rest.n;) {
-		if (ext_next(&rest, &x, e))
-			return e->status;
-		bool is_reason = !strcmp(x.oid, OID_CRL_REASON);
-		if (is_reason && read_reason(x.value, &ret->reason, e))
-			return e->status;
-		ret->odd |= x.critical && !is_reason;
-	}
-	return ST_OK;
+	return der_only(rest, DER_SEQUENCE, &d, e) ? e->status : ext_each(d.body, read_entry_extension, ret, e);
 }
 
 static enum status take_entry(struct slice *rest, struct raw_entry *ret, struct error *e)

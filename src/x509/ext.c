@@ -236,3 +236,23 @@ enum status ext_next(struct slice *rest, struct ext *ret, struct error *e)
 broken:
 	return der_broken(e, ret->oid[0] ? ret->oid : "extension");
 }
+
+enum status ext_each(struct slice extensions, ext_fn *fn, void *ctx, struct error *e)
+{
+	struct slice seen[EXTENSIONS_MAX];
+	struct ext x;
+	size_t n = 0;
+	for (struct slice rest = extensions; rest.n; n++) {
+		if (n == EXTENSIONS_MAX)
+			return error_set(e, ST_INVALID, "more than %d extensions", EXTENSIONS_MAX);
+		if (ext_next(&rest, &x, e))
+			return e->status;
+		for (size_t i = 0; i < n; i++)
+			if (slice_eq(seen[i], x.oid_der))
+				return error_set(e, ST_INVALID, "extension %s stands twice", x.oid);
+		seen[n] = x.oid_der;
+		if (fn(ctx, &x, e))
+			return e->status;
+	}
+	return ST_OK;
+}

@@ -47,9 +47,9 @@ MUST_USE enum status ext_add_san(struct buf *out, const struct san_list *l, bool
 /* Where the CRL lies: in a certificate (§4.2.1.13), and, critical, in the list itself (§5.2.5). One name, a URI. */
 void ext_add_crl_point(struct buf *out, const char *url);
 void ext_add_issuing_point(struct buf *out, const char *url);
-/* rest: the value of a certificate's distribution points, first of all; then what is left of them. *ret: the next point's
- * first URI, empty where it has none, or where it is a place for some reasons or of another issuer's list. ST_MISSING
- * at the end. */
+/* rest: the value of a certificate's distribution points, first of all; then what is left of them. *ret: the next
+ * point's first URI, empty where it has none, or where it is a place for some reasons or of another issuer's list.
+ * ST_MISSING at the end. */
 MUST_USE enum status ext_next_crl_point(struct slice *rest, struct slice *ret, struct error *e);
 MUST_USE enum status ext_crl_points(struct slice value, struct slice *ret_rest, struct error *e);
 
@@ -73,3 +73,10 @@ struct ext {
 };
 /* rest: content of the Extensions SEQUENCE. ST_MISSING at the end. */
 MUST_USE enum status ext_next(struct slice *rest, struct ext *ret, struct error *e);
+
+/* All of them in order. ST_INVALID: the same one twice (RFC 5280 §4.2: "A certificate MUST NOT include more than one
+ * instance of a particular extension"; it would be a matter of the reader which one counts), more than EXTENSIONS_MAX,
+ * or what the function says. */
+enum { EXTENSIONS_MAX = 128 };
+typedef enum status ext_fn(void *ctx, const struct ext *x, struct error *e);
+MUST_USE enum status ext_each(struct slice extensions, ext_fn *fn, void *ctx, struct error *e);

@@ -265,7 +265,7 @@ static void bounds(void **state)
 	struct error e;
 	struct cert *c = NULL;
 	AUTO(buf_done) struct buf big = BUF_INIT(BIG), many = BUF_INIT(BIG);
-	for (int i = 0; i <= CERT_EXTENSIONS_MAX; i++) {
+	for (int i = 0; i <= EXTENSIONS_MAX; i++) {
 		char oid[32];
 		snprintf(oid, sizeof oid, "1.2.%d", i);
 		ext_add(&many, oid, false, SLICE_NONE);

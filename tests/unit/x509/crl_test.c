@@ -367,6 +367,7 @@ static void hostile_lists(void **state)
 		{ "((" HEAD "((020101" THIS "0500))) " SIG ")", "entry" },
 		{ "((" HEAD "((020101" THIS "((0603551d15 0400)))))" SIG ")", "entry" },
 		{ "((" HEAD "((020101" THIS "((0603551d15 04030a0181)))))" SIG ")", "entry" },
+		{ "((" HEAD "((020101" THIS "((0603551d15 04030a0101) (0603551d15 04030a0101))))) " SIG ")", "twice" },
 		{ "((" HEAD "(0500)) " SIG ")", "tag" },
 		/* extensions */
 		{ "((" HEAD "[0500]) " SIG ")", "" },

@@ -158,6 +158,7 @@ static void hostile_attributes(void **state)
 		{ "301d " EXT_REQ " 3110 300e " SAN_A, true, 1 },
 		{ "3006 06022a03 3100", true, 0 },                       /* a challenge password or the like */
 		{ "302b " EXT_REQ " 311e 301c " SAN_A SAN_A, false, 0 }, /* names twice */
+		{ "3029 " EXT_REQ " 311c 301a 300b 0603551d0f 0404 03020780 300b 0603551d0f 0404 03020780", false, 0 },
 		{ "301d " EXT_REQ " 3110 300e " SAN_A "301d " EXT_REQ " 3110 300e " SAN_A, false, 0 },
 		{ "301f " EXT_REQ " 3112 300e " SAN_A "3000", false, 0 }, /* two values */
 		{ "300d " EXT_REQ " 3100", false, 0 },
