@@ -3,7 +3,7 @@
 #include "client/ca.h"
 #include "crypto/pem.h"
 #include "net/https.h"
-#include "net/local.h"
+#include "net/http.h"
 #include "net/url.h"
 #include "os/file.h"
 #include "x509/crl.h"
@@ -64,17 +64,17 @@ static enum status check_status(int status, const char *url, struct error *e)
 
 static enum status fetch_http(const char *url, struct buf *out, struct error *e)
 {
-	AUTO(local_response_done) struct local_response r = { 0 };
+	AUTO(http_response_done) struct http_response r = { 0 };
 	struct url u;
 	if (url_parse_http(url, &u, e))
 		return error_wrap(e, "%s", url);
 	AUTO(text_free_p) char *target = text_dup(u.target);
 	if (!target)
 		return error_nomem(e);
-	const struct local_request q = {
+	const struct http_request q = {
 		.host = u.host, .port = u.port, .method = "GET", .target = target, .timeout_ms = FETCH_MS
 	};
-	if (local_call(&q, &r, e) || check_status(r.status, url, e))
+	if (http_call(&q, &r, e) || check_status(r.status, url, e))
 		return e->status;
 	buf_add_slice(out, buf_slice(&r.body));
 	return buf_check(out, e);

@@ -1,7 +1,7 @@
 #include "client/admin.h"
 #include "config/caconf.h"
 #include "jose/auto.h"
-#include "net/local.h"
+#include "net/http.h"
 
 #include <errno.h>
 #include <limits.h>
@@ -17,7 +17,7 @@ enum { REQUEST_MAX = 64 << 10 };
 /* ---- one call ---- */
 
 /* The JSON that answers; body NULL: GET. */
-static enum status call(const char *socket, const char *target, json_t *taken_body, struct local_response *resp,
+static enum status call(const char *socket, const char *target, json_t *taken_body, struct http_response *resp,
                         struct ca_reply *ret, struct error *e)
 {
 	AUTO(json_decref_p) json_t *body = taken_body;
@@ -26,10 +26,10 @@ static enum status call(const char *socket, const char *target, json_t *taken_bo
 	int64_t retry_after_s;
 	if (body && jsonio_format(body, &text, e))
 		return e->status;
-	const struct local_request q = {
+	const struct http_request q = {
 		.socket = socket, .method = text.n ? "POST" : "GET", .target = target, .body = buf_slice(&text)
 	};
-	enum status st = local_call(&q, resp, e);
+	enum status st = http_call(&q, resp, e);
 	if (st == ST_MISSING)
 		return error_set(e, st, "no CA listens on %s: start step-ca, or name its socket with '--admin-socket'",
 		                 socket);
@@ -52,7 +52,7 @@ static bool may_exist(const char *path)
 
 static enum status check_config(const char *socket, const char *ca_json, struct error *e)
 {
-	AUTO(local_response_done) struct local_response resp = { 0 };
+	AUTO(http_response_done) struct http_response resp = { 0 };
 	AUTO(json_decref_p) json_t *o = NULL;
 	struct ca_reply r;
 	char real[PATH_MAX];
@@ -259,7 +259,7 @@ static enum status query_json(const struct admin_query *q, const char *cursor, j
 enum status admin_certificates(const char *socket, const struct admin_query *q, const char *cursor,
                                struct admin_page *ret, struct error *e)
 {
-	AUTO(local_response_done) struct local_response resp = { 0 };
+	AUTO(http_response_done) struct http_response resp = { 0 };
 	struct ca_reply r;
 	json_t *body;
 	if (query_json(q, cursor, &body, e) || call(socket, "/certificates", body, &resp, &r, e))
@@ -269,7 +269,7 @@ enum status admin_certificates(const char *socket, const struct admin_query *q, 
 
 /* ---- revocation ---- */
 
-static enum status post(const char *socket, const char *target, json_t *taken_body, struct local_response *resp,
+static enum status post(const char *socket, const char *target, json_t *taken_body, struct http_response *resp,
                         struct ca_reply *ret, struct error *e)
 {
 	if (!taken_body)
@@ -279,7 +279,7 @@ static enum status post(const char *socket, const char *target, json_t *taken_bo
 
 enum status admin_revoke(const char *socket, const struct ca_revoke_request *q, struct error *e)
 {
-	AUTO(local_response_done) struct local_response resp = { 0 };
+	AUTO(http_response_done) struct http_response resp = { 0 };
 	struct ca_reply r;
 	json_t *body = json_pack("{s:s, s:i, s:s, s:b}", "serial", q->serial, "reasonCode", q->reason_code, "reason",
 	                         q->reason ? q->reason : "", "passive", true);
@@ -289,7 +289,7 @@ enum status admin_revoke(const char *socket, const struct ca_revoke_request *q, 
 enum status admin_revoke_line(const char *socket, const struct ca_revoke_line_request *q, struct ca_line *ret,
                               struct error *e)
 {
-	AUTO(local_response_done) struct local_response resp = { 0 };
+	AUTO(http_response_done) struct http_response resp = { 0 };
 	struct ca_reply r;
 	json_t *body = json_pack("{s:s, s:s, s:i, s:s, s:b}", "serial", q->serial, "scope", q->scope, "reasonCode",
 	                         q->reason_code, "reason", q->reason ? q->reason : "", "dryRun", q->dry_run);

@@ -1,5 +1,5 @@
 /* The client over a unix socket, against servers that behave and servers that do not. */
-#include "net/local.h"
+#include "net/http.h"
 #include "net/listener.h"
 #include "os/auto.h"
 #include "os/unixsocket.h"
@@ -16,7 +16,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-static char dir[] = "/tmp/perennial-local-XXXXXX", path[64];
+static char dir[] = "/tmp/perennial-http-XXXXXX", path[64];
 
 static int setup(void **state)
 {
@@ -108,18 +108,18 @@ static void answers(void **state)
 		{ OK "Content-Length: 1\r\nContent-Length: 2\r\n\r\nok", 0, true, ST_PEER, 0,
 		  "malformed HTTP response" },
 		{ OK "A: b", 70000, true, ST_PEER, 0, "the answer's header is too large" },
-		{ OK "\r\nx", LOCAL_BODY_MAX, true, ST_LIMIT, 0, "" },
+		{ OK "\r\nx", HTTP_BODY_MAX, true, ST_LIMIT, 0, "" },
 		{ OK "Content-Length: 9000000\r\n\r\nx", 9000000, true, ST_LIMIT, 0, "" },
 	};
 	for (size_t i = 0; i < COUNT_OF(rows); i++) {
 		struct script s = { .answer = rows[i].answer, .repeat = rows[i].repeat, .stall = rows[i].stall };
-		AUTO(local_response_done) struct local_response r = { 0 };
+		AUTO(http_response_done) struct http_response r = { 0 };
 		struct error e = ERROR_INIT;
 		script_start(&s);
-		const struct local_request q = {
+		const struct http_request q = {
 			.socket = path, .method = "POST", .target = "/x", .body = SLICE_LIT("{}\n"), .timeout_ms = 10000
 		};
-		enum status st = local_call(&q, &r, &e);
+		enum status st = http_call(&q, &r, &e);
 		script_stop(&s);
 		if (st != rows[i].st ||
 		    (!st && (r.status != rows[i].http || strcmp(buf_cstr(&r.body), rows[i].body) != 0)) ||
@@ -136,11 +136,11 @@ static void no_answer_in_time(void **state)
 	static const char *const parts[] = { "", OK, OK "Content-Length: 3\r\n\r\nok" };
 	for (size_t i = 0; i < COUNT_OF(parts); i++) {
 		struct script s = { .answer = parts[i], .stall = true };
-		struct local_response r;
+		struct http_response r;
 		struct error e = ERROR_INIT;
 		script_start(&s);
-		const struct local_request q = { .socket = path, .method = "GET", .target = "/", .timeout_ms = 30 };
-		assert_int_equal(local_call(&q, &r, &e), ST_AGAIN);
+		const struct http_request q = { .socket = path, .method = "GET", .target = "/", .timeout_ms = 30 };
+		assert_int_equal(http_call(&q, &r, &e), ST_AGAIN);
 		script_stop(&s);
 		assert_non_null(strstr(e.text, "no answer in time"));
 		assert_null(r.body.p);
@@ -150,10 +150,10 @@ static void no_answer_in_time(void **state)
 static void nobody_there(void **state)
 {
 	(void)state;
-	struct local_response r;
+	struct http_response r;
 	struct error e = ERROR_INIT;
-	const struct local_request q = { .socket = path, .method = "GET", .target = "/" };
-	assert_int_equal(local_call(&q, &r, &e), ST_MISSING);
+	const struct http_request q = { .socket = path, .method = "GET", .target = "/" };
+	assert_int_equal(http_call(&q, &r, &e), ST_MISSING);
 }
 
 /* -- and our own ------------------------------------------------------------------------------------------------ */
@@ -182,9 +182,9 @@ static void our_own_listener(void **state)
 		buf_addc(&big, (char)('a' + i % 26));
 	const struct slice bodies[] = { SLICE_NONE, SLICE_LIT("x"), buf_slice(&big) };
 	for (size_t i = 0; i < COUNT_OF(bodies); i++) {
-		AUTO(local_response_done) struct local_response r = { 0 };
-		const struct local_request q = { .socket = path, .method = "POST", .target = "/", .body = bodies[i] };
-		if (local_call(&q, &r, &e))
+		AUTO(http_response_done) struct http_response r = { 0 };
+		const struct http_request q = { .socket = path, .method = "POST", .target = "/", .body = bodies[i] };
+		if (http_call(&q, &r, &e))
 			fail_msg("%s", e.text);
 		assert_int_equal(r.status, 200);
 		assert_true(slice_eq(buf_slice(&r.body), bodies[i]));

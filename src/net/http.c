@@ -1,4 +1,4 @@
-#include "net/local.h"
+#include "net/http.h"
 
 #include "net/input.h"
 #include "net/url.h"
@@ -21,10 +21,10 @@ struct call {
 	struct evbuffer *in;
 	char *head_bytes; /* what head's slices point into */
 	struct http1_head head;
-	struct local_response r;
+	struct http_response r;
 };
 
-void local_response_done(struct local_response *r)
+void http_response_done(struct http_response *r)
 {
 	buf_done(&r->body);
 }
@@ -35,7 +35,7 @@ static void call_done(struct call *c)
 	if (c->in)
 		evbuffer_free(c->in);
 	free(c->head_bytes);
-	local_response_done(&c->r);
+	http_response_done(&c->r);
 }
 
 static enum status wait_for(const struct call *c, short events, struct error *e)
@@ -67,7 +67,7 @@ static enum status send_all(const struct call *c, struct slice s, struct error *
 	return ST_OK;
 }
 
-static enum status send_request(const struct call *c, const struct local_request *q, struct error *e)
+static enum status send_request(const struct call *c, const struct http_request *q, struct error *e)
 {
 	AUTO(buf_done) struct buf b = BUF_INIT(REQUEST_BYTES);
 	buf_addf(&b, "%s %s HTTP/1.1\r\n", q->method, q->target);
@@ -151,7 +151,7 @@ static enum status dial(struct call *c, const struct addrinfo *ai, struct error 
 
 DEFINE_AUTO(struct addrinfo *, freeaddrinfo);
 
-static enum status dial_host(struct call *c, const struct local_request *q, struct error *e)
+static enum status dial_host(struct call *c, const struct http_request *q, struct error *e)
 {
 	struct addrinfo hints = { .ai_socktype = SOCK_STREAM, .ai_flags = AI_NUMERICSERV }, *ai;
 	AUTO(freeaddrinfo_p) struct addrinfo *found = NULL;
@@ -165,7 +165,7 @@ static enum status dial_host(struct call *c, const struct local_request *q, stru
 	return ai ? ST_OK : e->status;
 }
 
-static enum status name_and_connect(struct call *c, const struct local_request *q, struct error *e)
+static enum status name_and_connect(struct call *c, const struct http_request *q, struct error *e)
 {
 	struct url u = { .port = q->port };
 	if (q->socket) {
@@ -177,11 +177,11 @@ static enum status name_and_connect(struct call *c, const struct local_request *
 	return dial_host(c, q, e) ? error_wrap(e, "%s", c->name) : ST_OK;
 }
 
-enum status local_call(const struct local_request *q, struct local_response *ret, struct error *e)
+enum status http_call(const struct http_request *q, struct http_response *ret, struct error *e)
 {
-	AUTO(call_done) struct call c = { .fd = -1, .r.body = BUF_INIT(LOCAL_BODY_MAX) };
+	AUTO(call_done) struct call c = { .fd = -1, .r.body = BUF_INIT(HTTP_BODY_MAX) };
 	c.until.ns = clock_mono(&clock_system).ns + (q->timeout_ms > 0 ? q->timeout_ms : TIMEOUT_MS) * 1000000;
-	*ret = (struct local_response){ 0 };
+	*ret = (struct http_response){ 0 };
 	if (name_and_connect(&c, q, e))
 		return e->status;
 	if (!(c.in = evbuffer_new()))
@@ -189,6 +189,6 @@ enum status local_call(const struct local_request *q, struct local_response *ret
 	if (send_request(&c, q, e) || read_head(&c, e) || read_body(&c, e))
 		return error_wrap(e, "%s", q->socket ? q->socket : c.name);
 	*ret = c.r;
-	c.r = (struct local_response){ 0 };
+	c.r = (struct http_response){ 0 };
 	return ST_OK;
 }
