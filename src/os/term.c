@@ -15,8 +15,7 @@
 
 enum { ANSWER_MAX = 4096, TRIES = 100, KEY_INTR = 3, KEY_EOF = 4, KEY_KILL = 21, KEY_ESC = 27, KEY_DEL = 127 };
 
-/* --- what the terminal is ------------------------------------------------------------------------------------------
- */
+/* --- what the terminal is ----------------------------------------------------------------------------------------- */
 
 static bool is_set(const char *name)
 {
@@ -224,8 +223,7 @@ static enum status edit(struct session *s, struct buf *b, bool masked, struct er
 	}
 }
 
-/* --- asking --------------------------------------------------------------------------------------------------------
- */
+/* --- asking ------------------------------------------------------------------------------------------------------- */
 
 static void say_label(const char *label)
 {

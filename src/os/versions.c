@@ -13,8 +13,7 @@ enum { RANDOM_BYTES = 6, DIGITS_MAX = 15 };
 
 static const char folder_name[] = "versions", link_name[] = "current", first_name[] = "000000";
 
-/* --- names ---------------------------------------------------------------------------------------------------------
- */
+/* --- names -------------------------------------------------------------------------------------------------------- */
 
 static bool is_number(const char *name, int64_t *ret)
 {
@@ -84,8 +83,7 @@ bool versions_lead(const struct place *file, char *ret_dir)
 	return true;
 }
 
-/* --- removing --------------------------------------------------------------------------------------------------------
- */
+/* --- removing ----------------------------------------------------------------------------------------------------- */
 
 static DIR *list(int dir, const char *name)
 {
@@ -158,8 +156,7 @@ static void prune(const struct versions *v, size_t keep)
 		remove_version(v, numbers[i]);
 }
 
-/* --- making ----------------------------------------------------------------------------------------------------------
- */
+/* --- making ------------------------------------------------------------------------------------------------------- */
 
 static enum status failed(const char *what, const char *dir, struct error *e)
 {

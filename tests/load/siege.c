@@ -62,8 +62,7 @@ static struct sockaddr_in loopback(uint32_t host, uint16_t at)
 	return (struct sockaddr_in){ .sin_family = AF_INET, .sin_port = htons(at), .sin_addr.s_addr = htonl(host) };
 }
 
-/* -- those that mean no good ----------------------------------------------------------------------------------------
- */
+/* -- those that mean no good --------------------------------------------------------------------------------------- */
 
 enum stage { GONE, DIALING, SHAKING, THERE };
 
@@ -357,8 +356,7 @@ static struct crowd muster(const char *name, int n)
 	return c;
 }
 
-/* -- honest ones ----------------------------------------------------------------------------------------------------
- */
+/* -- honest ones --------------------------------------------------------------------------------------------------- */
 
 struct honest {
 	pthread_t thread;

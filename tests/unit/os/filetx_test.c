@@ -129,8 +129,7 @@ static bool assert_next_open_heals(size_t n)
 	return new;
 }
 
-/* --- every call fails once -----------------------------------------------------------------------------------------
- */
+/* --- every call fails once ---------------------------------------------------------------------------------------- */
 
 static unsigned fail_every(unsigned kinds, int os, size_t n)
 {
@@ -231,8 +230,7 @@ static void a_failed_call_leaves_old_or_new_in_place(void **state)
 	fail_all_kinds(true);
 }
 
-/* --- killed at every call ------------------------------------------------------------------------------------------
- */
+/* --- killed at every call ----------------------------------------------------------------------------------------- */
 
 /* True where the child was killed at the n-th call. */
 static bool killed_at(unsigned at, size_t n, bool recovery)
@@ -381,8 +379,7 @@ static void recovery_may_be_killed_too_in_place(void **state)
 	kill_recovery(true);
 }
 
-/* --- what is kept --------------------------------------------------------------------------------------------------
- */
+/* --- what is kept ------------------------------------------------------------------------------------------------- */
 
 static void new_files_get_their_mode_whatever_the_umask(void **state)
 {
@@ -613,8 +610,7 @@ static void what_is_not_staged_stays(void **state)
 	assert_clean(2);
 }
 
-/* --- what is refused -----------------------------------------------------------------------------------------------
- */
+/* --- what is refused ---------------------------------------------------------------------------------------------- */
 
 static void refused(const char *first, const char *second, bool must_be_new, enum status want, const char *text)
 {
@@ -749,8 +745,7 @@ static void a_state_folder_is_made(void **state)
 	leave_stage();
 }
 
-/* --- planted files -------------------------------------------------------------------------------------------------
- */
+/* --- planted files ------------------------------------------------------------------------------------------------ */
 
 static void a_file_planted_in_a_shared_folder_is_refused(void **state)
 {
@@ -922,8 +917,7 @@ static void a_journal_follows_no_link(void **state)
 	assert_string_equal(get_file(in_scratch("victim")), rows[0].old);
 }
 
-/* --- torn and void journals ----------------------------------------------------------------------------------------
- */
+/* --- torn and void journals --------------------------------------------------------------------------------------- */
 
 static void assert_put_aside(const char *why)
 {
@@ -998,8 +992,7 @@ static void half_written_files_are_completed(void **state)
 	}
 }
 
-/* --- locks ---------------------------------------------------------------------------------------------------------
- */
+/* --- locks -------------------------------------------------------------------------------------------------------- */
 
 static void one_at_a_time_and_the_other_is_named(void **state)
 {
@@ -1070,8 +1063,7 @@ static void many_processes_lose_no_update(void **state)
 	assert_clean(1);
 }
 
-/* --- other file systems --------------------------------------------------------------------------------------------
- */
+/* --- other file systems ------------------------------------------------------------------------------------------- */
 
 static bool own_mounts(void)
 {
