@@ -254,8 +254,7 @@ void versions_admit(const struct versions *v, const struct target_dress *d)
 	}
 }
 
-/* --- opening
- * ----------------------------------------------------------------------------------------------------------- */
+/* --- opening ------------------------------------------------------------------------------------------------------ */
 
 static enum status check_content(const struct versions *v, struct error *e)
 {
@@ -325,8 +324,7 @@ bool versions_hold(const struct versions *v, const struct place *file)
 	return fstat(v->now, &now) == 0 && now.st_dev == file->folder.st_dev && now.st_ino == file->folder.st_ino;
 }
 
-/* --- the switch
- * -------------------------------------------------------------------------------------------------------- */
+/* --- the switch --------------------------------------------------------------------------------------------------- */
 
 /* For a file that cannot be linked: another user's, say, which the kernel protects. */
 static enum status copy(const struct versions *v, const char *name, struct error *e)
