@@ -86,6 +86,23 @@ void exchange_fail(struct exchange *x)
 	exchange_refuse(x);
 }
 
+bool exchange_authorize(struct exchange *x, enum operation op, struct slice ott)
+{
+	if (authorize_token(x->snap->auth, op, ott, x->now, store_created(x->server->store), &x->auth, &x->verdict,
+	                    &x->error)) {
+		exchange_fail(x);
+		return false;
+	}
+	if (x->verdict.refusal) {
+		exchange_refuse(x);
+		return false;
+	}
+	x->authorized = true;
+	snprintf(x->log_provisioner, sizeof x->log_provisioner, "%s", x->auth.prov->name);
+	snprintf(x->log_token, sizeof x->log_token, "%.16s", x->auth.token_id);
+	return true;
+}
+
 /* What the store said, as the caller hears it, and as the log does. */
 static const struct {
 	enum refusal refusal;
@@ -119,30 +136,23 @@ _Static_assert(COUNT_OF(outcomes) == OUTCOME_COUNT, "an outcome has no answer");
 struct pending {
 	struct exchange *x;
 	int status;
-	char serial[SERIAL_TEXT];
 	bool burn; /* the verdict is a refusal already */
 	bool revokes;
 	struct mono submitted;
 };
 
-static void refuse_outcome(struct pending *p, enum outcome o)
-{
-	struct verdict *v = &p->x->verdict;
-	verdict_refuse(v, outcomes[o].refusal, "%s", outcomes[o].reason);
-	if (o == OUTCOME_ALREADY_REVOKED)
-		verdict_tell(v, "certificate with serial number '%s' is already revoked", p->serial);
-	if (o == OUTCOME_FOREIGN)
-		verdict_tell(v, "certificate with serial number '%s' was not issued through this provisioner",
-		             p->serial);
-	if (*outcomes[o].remedy)
-		verdict_advise(v, "%s", outcomes[o].remedy);
-	exchange_refuse(p->x);
-}
-
 void exchange_refuse_outcome(struct exchange *x, enum outcome o)
 {
-	struct pending p = { .x = x };
-	refuse_outcome(&p, o);
+	struct verdict *v = &x->verdict;
+	verdict_refuse(v, outcomes[o].refusal, "%s", outcomes[o].reason);
+	if (o == OUTCOME_ALREADY_REVOKED)
+		verdict_tell(v, "certificate with serial number '%s' is already revoked", x->log_serial);
+	if (o == OUTCOME_FOREIGN)
+		verdict_tell(v, "certificate with serial number '%s' was not issued through this provisioner",
+		             x->log_serial);
+	if (*outcomes[o].remedy)
+		verdict_advise(v, "%s", outcomes[o].remedy);
+	exchange_refuse(x);
 }
 
 /* What an operator should know even without an access log. */
@@ -173,7 +183,7 @@ static void settle(struct pending *p, enum outcome o)
 {
 	struct exchange *x = p->x;
 	if (!outcome_granted(o)) {
-		refuse_outcome(p, o);
+		exchange_refuse_outcome(x, o);
 	} else if (p->burn) {
 		exchange_refuse(x);
 	} else {
@@ -214,7 +224,6 @@ static void submit(struct exchange *x, struct change *taken, int status, bool bu
 	}
 	*p = (struct pending){ .x = x, .status = status, .burn = burn, .submitted = clock_mono(x->server->conf.clock) };
 	p->revokes = taken->kind == CHANGE_REVOKE || taken->kind == CHANGE_REVOKE_LINE;
-	snprintf(p->serial, sizeof p->serial, "%s", taken->serial);
 	store_submit(x->server->store, taken, recorded, p);
 }
 

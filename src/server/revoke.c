@@ -20,30 +20,35 @@ static enum status decode(struct exchange *x, json_t **ret_body, struct revoke_r
 	return ST_OK;
 }
 
-static void decide(struct exchange *x, const struct revoke_request *q, const char *serial, struct slice ott)
+/* What is to be revoked. False: the request says nothing that could be, and is answered. */
+static bool read_request(struct exchange *x, json_t **ret_body, struct revoke_request *q, struct slice *ott)
+{
+	if (decode(x, ret_body, q, ott)) {
+		exchange_malformed(x);
+	} else if (revoke_check(q, x->log_serial, &x->verdict, &x->error)) {
+		exchange_fail(x);
+	} else if (x->verdict.refusal) {
+		exchange_refuse(x);
+	} else {
+		return true;
+	}
+	return false;
+}
+
+static void decide(struct exchange *x, const struct revoke_request *q, struct slice ott)
 {
 	struct error *e = &x->error;
 	AUTO(change_free_p) struct change *change = NULL;
 	const struct cert *peer = NULL;
 
 	if (ott.n) {
-		if (authorize_token(x->snap->auth, OP_REVOKE, ott, x->now, store_created(x->server->store), &x->auth,
-		                    &x->verdict, e)) {
-			exchange_fail(x);
+		if (!exchange_authorize(x, OP_REVOKE, ott))
 			return;
-		}
-		if (x->verdict.refusal) {
-			exchange_refuse(x);
-			return;
-		}
-		x->authorized = true;
-		snprintf(x->log_provisioner, sizeof x->log_provisioner, "%s", x->auth.prov->name);
-		snprintf(x->log_token, sizeof x->log_token, "%.16s", x->auth.token_id);
 	} else if (!(peer = request_peer(x->request))) {
 		exchange_refuse_as(x, REFUSAL_MALFORMED, "missing ott or client certificate");
 		return;
 	}
-	if (revoke_decide(q, serial, x->authorized ? &x->auth : NULL, peer, x->now, &change, &x->verdict, e)) {
+	if (revoke_decide(q, x->log_serial, x->authorized ? &x->auth : NULL, peer, x->now, &change, &x->verdict, e)) {
 		exchange_fail(x);
 	} else if (x->verdict.refusal) {
 		if (x->authorized)
@@ -65,18 +70,9 @@ void resource_revoke(struct exchange *x, const char *arg)
 	AUTO(json_decref_p) json_t *body = NULL;
 	struct revoke_request q = { 0 };
 	struct slice ott = SLICE_NONE;
-	char serial[SERIAL_TEXT];
 
-	if (decode(x, &body, &q, &ott)) {
-		exchange_malformed(x);
-	} else if (revoke_check(&q, serial, &x->verdict, &x->error)) {
-		exchange_fail(x);
-	} else if (x->verdict.refusal) {
-		exchange_refuse(x);
-	} else {
-		snprintf(x->log_serial, sizeof x->log_serial, "%s", serial);
-		decide(x, &q, serial, ott);
-	}
+	if (read_request(x, &body, &q, &ott))
+		decide(x, &q, ott);
 }
 
 /* The same over the admin socket, where whoever may connect needs nothing more. */
@@ -87,22 +83,14 @@ void resource_admin_revoke(struct exchange *x, const char *arg)
 	AUTO(change_free_p) struct change *change = NULL;
 	struct revoke_request q = { 0 };
 	struct slice ott = SLICE_NONE;
-	char serial[SERIAL_TEXT];
 
-	if (decode(x, &body, &q, &ott)) {
-		exchange_malformed(x);
-	} else if (revoke_check(&q, serial, &x->verdict, &x->error)) {
+	if (!read_request(x, &body, &q, &ott))
+		return;
+	admin_name(x);
+	buf_adds(&x->body, "{\"status\":\"ok\"}\n");
+	if (revoke_by_admin(&q, x->log_serial, x->log_provisioner, x->now, &change, &x->error) ||
+	    buf_check(&x->body, &x->error))
 		exchange_fail(x);
-	} else if (x->verdict.refusal) {
-		exchange_refuse(x);
-	} else {
-		snprintf(x->log_serial, sizeof x->log_serial, "%s", serial);
-		admin_name(x);
-		buf_adds(&x->body, "{\"status\":\"ok\"}\n");
-		if (revoke_by_admin(&q, serial, x->log_provisioner, x->now, &change, &x->error) ||
-		    buf_check(&x->body, &x->error))
-			exchange_fail(x);
-		else
-			exchange_submit(x, TAKE(change), 200);
-	}
+	else
+		exchange_submit(x, TAKE(change), 200);
 }

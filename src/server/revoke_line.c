@@ -48,10 +48,10 @@ static void add_cert(struct buf *out, const struct store_line_cert *c)
 	         c->same_key_only ? "true" : "false");
 }
 
-static enum status answer(struct exchange *x, const char *serial, enum line_scope scope)
+static enum status answer(struct exchange *x, enum line_scope scope)
 {
 	AUTO(store_line_done) struct store_line l = { 0 };
-	if (store_find_line(x->server->store, serial, scope, &l, &x->error))
+	if (store_find_line(x->server->store, x->log_serial, scope, &l, &x->error))
 		return x->error.status;
 	x->log_count = (int64_t)l.n + l.more;
 	buf_adds(&x->body, "{\"status\":\"ok\",\"certificates\":[");
@@ -66,7 +66,7 @@ static enum status answer(struct exchange *x, const char *serial, enum line_scop
 }
 
 /* Shows the same as the real thing and changes nothing: the token stays good. */
-static void rehearse(struct exchange *x, const char *serial, enum line_scope scope)
+static void rehearse(struct exchange *x, enum line_scope scope)
 {
 	bool used;
 	if (store_token_used(x->server->store, x->auth.token_id, &used, &x->error)) {
@@ -74,37 +74,42 @@ static void rehearse(struct exchange *x, const char *serial, enum line_scope sco
 	} else if (used) {
 		verdict_refuse(&x->verdict, REFUSAL_UNAUTHORIZED, "token has been used already");
 		exchange_refuse(x);
-	} else if (answer(x, serial, scope)) {
+	} else if (answer(x, scope)) {
 		exchange_fail(x);
 	} else {
 		exchange_json(x, 200, buf_slice(&x->body));
 	}
 }
 
-static void decide(struct exchange *x, const struct line_body *b, const char *serial, enum line_scope scope)
+/* What is to be revoked. False: the request says nothing that could be, and is answered. */
+static bool read_request(struct exchange *x, json_t **ret_body, struct line_body *b, enum line_scope *ret_scope)
+{
+	if (decode(x, ret_body, b)) {
+		exchange_malformed(x);
+	} else if (revoke_line_check(&b->q, x->log_serial, ret_scope, &x->verdict, &x->error)) {
+		exchange_fail(x);
+	} else if (x->verdict.refusal) {
+		exchange_refuse(x);
+	} else {
+		return true;
+	}
+	return false;
+}
+
+static void decide(struct exchange *x, const struct line_body *b, enum line_scope scope)
 {
 	struct error *e = &x->error;
 	AUTO(change_free_p) struct change *change = NULL;
 
-	if (authorize_token(x->snap->auth, OP_REVOKE_LINE, b->ott, x->now, store_created(x->server->store), &x->auth,
-	                    &x->verdict, e)) {
-		exchange_fail(x);
+	if (!exchange_authorize(x, OP_REVOKE_LINE, b->ott))
 		return;
-	}
-	if (x->verdict.refusal) {
-		exchange_refuse(x);
-		return;
-	}
-	x->authorized = true;
-	snprintf(x->log_provisioner, sizeof x->log_provisioner, "%s", x->auth.prov->name);
-	snprintf(x->log_token, sizeof x->log_token, "%.16s", x->auth.token_id);
-	if (revoke_line_decide(&b->q, serial, scope, &x->auth, x->now, &change, &x->verdict, e)) {
+	if (revoke_line_decide(&b->q, x->log_serial, scope, &x->auth, x->now, &change, &x->verdict, e)) {
 		exchange_fail(x);
 	} else if (x->verdict.refusal) {
 		exchange_burn(x, x->auth.token_id, x->auth.token_exp);
 	} else if (b->dry_run) {
-		rehearse(x, serial, scope);
-	} else if (answer(x, serial, scope)) {
+		rehearse(x, scope);
+	} else if (answer(x, scope)) {
 		exchange_fail(x);
 	} else {
 		x->log_scope = line_scope_name(scope);
@@ -117,34 +122,27 @@ void resource_revoke_line(struct exchange *x, const char *arg)
 	(void)arg;
 	AUTO(json_decref_p) json_t *body = NULL;
 	struct line_body b = { 0 };
-	char serial[SERIAL_TEXT];
 	enum line_scope scope;
 
-	if (decode(x, &body, &b)) {
-		exchange_malformed(x);
-	} else if (revoke_line_check(&b.q, serial, &scope, &x->verdict, &x->error)) {
-		exchange_fail(x);
-	} else if (x->verdict.refusal) {
-		exchange_refuse(x);
-	} else if (!b.ott.n) {
+	if (!read_request(x, &body, &b, &scope))
+		return;
+	if (b.ott.n)
+		decide(x, &b, scope);
+	else
 		exchange_refuse_as(x, REFUSAL_MALFORMED, "missing ott");
-	} else {
-		snprintf(x->log_serial, sizeof x->log_serial, "%s", serial);
-		decide(x, &b, serial, scope);
-	}
 }
 
 /* --- over the admin socket ---------------------------------------------------------------------------------------- */
 
-static void decide_as_admin(struct exchange *x, const struct line_body *b, const char *serial, enum line_scope scope)
+static void decide_as_admin(struct exchange *x, const struct line_body *b, enum line_scope scope)
 {
 	AUTO(change_free_p) struct change *change = NULL;
 	admin_name(x);
-	if (answer(x, serial, scope)) {
+	if (answer(x, scope)) {
 		exchange_fail(x);
 	} else if (b->dry_run) {
 		exchange_json(x, 200, buf_slice(&x->body));
-	} else if (revoke_line_by_admin(&b->q, serial, scope, x->log_provisioner, x->now, &change, &x->error)) {
+	} else if (revoke_line_by_admin(&b->q, x->log_serial, scope, x->log_provisioner, x->now, &change, &x->error)) {
 		exchange_fail(x);
 	} else {
 		x->log_scope = line_scope_name(scope);
@@ -157,17 +155,8 @@ void resource_admin_revoke_line(struct exchange *x, const char *arg)
 	(void)arg;
 	AUTO(json_decref_p) json_t *body = NULL;
 	struct line_body b = { 0 };
-	char serial[SERIAL_TEXT];
 	enum line_scope scope;
 
-	if (decode(x, &body, &b)) {
-		exchange_malformed(x);
-	} else if (revoke_line_check(&b.q, serial, &scope, &x->verdict, &x->error)) {
-		exchange_fail(x);
-	} else if (x->verdict.refusal) {
-		exchange_refuse(x);
-	} else {
-		snprintf(x->log_serial, sizeof x->log_serial, "%s", serial);
-		decide_as_admin(x, &b, serial, scope);
-	}
+	if (read_request(x, &body, &b, &scope))
+		decide_as_admin(x, &b, scope);
 }

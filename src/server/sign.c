@@ -57,17 +57,8 @@ static void decide(struct exchange *x, const struct sign_request *q, struct slic
 	const struct authority *a = x->snap->auth;
 	uint8_t serial[ISSUE_SERIAL_BYTES];
 
-	if (authorize_token(a, OP_SIGN, ott, x->now, store_created(x->server->store), &x->auth, &x->verdict, e)) {
-		exchange_fail(x);
+	if (!exchange_authorize(x, OP_SIGN, ott))
 		return;
-	}
-	if (x->verdict.refusal) {
-		exchange_refuse(x);
-		return;
-	}
-	x->authorized = true;
-	snprintf(x->log_provisioner, sizeof x->log_provisioner, "%s", x->auth.prov->name);
-	snprintf(x->log_token, sizeof x->log_token, "%.16s", x->auth.token_id);
 	if (server_serial(x->server, x->now, serial, e) ||
 	    issue_sign(a, &x->auth, q, x->now, serial, &x->issued, &x->verdict, e)) {
 		exchange_fail(x);

@@ -106,7 +106,7 @@ struct exchange {
 	struct error error;
 	int64_t retry_s;           /* Retry-After of a refusal that is one of time; 0: by the life that is left */
 	struct buf body;           /* of the answer, ready before the store is asked */
-	char log_serial[SERIAL_TEXT];  /* of the certificate that is asked about, or is issued */
+	char log_serial[SERIAL_TEXT];  /* of the certificate that is to be revoked, or is issued */
 	char log_parent[SERIAL_TEXT];  /* of the certificate that is renewed or rekeyed */
 	char log_provisioner[256];
 	char log_token[17];        /* the token's id, shortened; never the token */
@@ -121,9 +121,13 @@ void exchange_json(struct exchange *x, int status, struct slice body);
 void exchange_text(struct exchange *x, int status, const char *content_type, struct slice body);
 void exchange_refuse(struct exchange *x); /* by x->verdict */
 void exchange_refuse_as(struct exchange *x, enum refusal r, const char *message);
-void exchange_refuse_outcome(struct exchange *x, enum outcome o); /* as the store's answer to a change is */
+/* By the store's answer to a change; the message names x->log_serial. */
+void exchange_refuse_outcome(struct exchange *x, enum outcome o);
 void exchange_malformed(struct exchange *x); /* a body that cannot be decoded; x->error says why, to the log only */
 void exchange_fail(struct exchange *x);   /* by x->error: could not decide, or could not record */
+
+/* Fills x->auth from the token. False: it was not good for the operation, and the request is answered. */
+bool exchange_authorize(struct exchange *x, enum operation op, struct slice ott);
 
 /* Submits the change; where the outcome grants it answers `status` with x->body, else refuses as the outcome says. */
 void exchange_submit(struct exchange *x, struct change *taken, int status);
