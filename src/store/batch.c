@@ -152,6 +152,8 @@ static enum status insist(struct store *s, struct batch *b, struct error *e)
 	qsort_r(b->order, b->order_n, sizeof(b->order[0]), by_held, b);
 	while (in.at < b->order_n) {
 		enum status st = insist_once(s, b, &in, e);
+		if (st && !in.at) /* nothing was committed, says the count */
+			return st;
 		for (; st && in.at < b->order_n; in.at++) {
 			b->st[b->order[in.at]] = st;
 			b->e[b->order[in.at]] = *e;

@@ -3,6 +3,7 @@
 #include "fixture.h"
 
 #include "base/macros.h"
+#include "store/gauges.h"
 #include "store/libpq.h"
 #include <poll.h>
 #include <pthread.h>
@@ -416,6 +417,34 @@ static void lost_answers(void **state)
 	world_end(w);
 }
 
+/* The connection is cut, and nobody lets the store in again: what waited for that is a failed commit, and not a good
+ * one. */
+static void a_database_that_stays_away_is_counted(void **state)
+{
+	(void)state;
+	struct world *w = world_begin(STORE_SQLITE);
+	struct wire wire = { 0 };
+	struct error e = ERROR_INIT;
+	struct store_gauges before, after;
+	enum outcome o;
+	char source[300];
+	wire_begin(&wire, source, sizeof source);
+	struct store *s = node_open(w, source);
+	node_apply(s, change_issue("t1", "1"));
+	store_gauges(s, &before);
+	wire_end(&wire);
+	assert_int_equal(store_apply(s, change_issue("t2", "2"), &o, &e), ST_IO);
+	assert_string_equal(e.hint, "the certificate authority cannot record this now; try again later");
+	store_gauges(s, &after);
+	assert_int_equal(before.failed, 0);
+	assert_int_equal(after.failed, 1);
+	assert_int_equal(after.commits, before.commits);
+	assert_int_equal(after.changes, before.changes);
+	assert_memory_equal(after.batches, before.batches, sizeof after.batches);
+	store_close(s);
+	world_end(w);
+}
+
 struct reply {
 	enum status st;
 	enum outcome o;
@@ -464,6 +493,7 @@ int main(void)
 		cmocka_unit_test(no_open_child_of_an_ended_line),
 		cmocka_unit_test(no_open_child_of_an_ended_import),
 		cmocka_unit_test(lost_answers),
+		cmocka_unit_test(a_database_that_stays_away_is_counted),
 		cmocka_unit_test(a_bad_change_fails_alone),
 	};
 	return cmocka_run_group_tests_name("store/nodes", tests, NULL, NULL);
