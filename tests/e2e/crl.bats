@@ -344,7 +344,8 @@ listed() {
 	v() { run step certificate verify "$1" --roots "$CA_ROOT" "${@:2}"; }
 	for from in crl.pem crl.der "$CA_URL/1.0/crl" "$CA_URL/crl?pem" "http://127.0.0.1:$port/crl" "http://localhost:$port/1.0/crl?pem"; do
 		v stays.crt --verify-crl --crl-endpoint "$from"
-		[ "$status" -eq 0 ] && [ -z "$output" ]
+		[ "$status" -eq 0 ]
+		[ -z "$output" ]
 		v gone.crt --verify-crl --crl-endpoint "$from"
 		[ "$status" -eq 1 ]
 		[[ "$output" == "failed to verify certificate: certificate $(dec gone.crt) was revoked at "*" (keyCompromise)" ]]
@@ -356,9 +357,11 @@ listed() {
 
 	# where it is, and who signs it
 	v stays.crt --verify-crl
-	[ "$status" -eq 1 ] && [[ "$output" == *"does not say where its revocation list is"*"--crl-endpoint"* ]]
+	[ "$status" -eq 1 ]
+	[[ "$output" == *"does not say where its revocation list is"*"--crl-endpoint"* ]]
 	v far.crt --verify-crl
-	[ "$status" -eq 1 ] && [[ "$output" == *"127.0.0.1:1: connect: connection refused"* ]]
+	[ "$status" -eq 1 ]
+	[[ "$output" == *"127.0.0.1:1: connect: connection refused"* ]]
 	openssl x509 -in stays.crt -out leaf.crt
 	step certificate bundle leaf.crt "$STEPPATH/certs/intermediate_ca.crt" both.crt --force 2>/dev/null
 	run step certificate verify leaf.crt --roots "$CA_ROOT,$STEPPATH/certs/intermediate_ca.crt" --verify-crl --crl-endpoint crl.pem
@@ -366,7 +369,8 @@ listed() {
 	v stays.crt --issuing-ca "$STEPPATH/certs/intermediate_ca.crt" --verify-crl --crl-endpoint crl.pem
 	[ "$status" -eq 0 ]
 	v stays.crt --issuing-ca "$CA_ROOT" --verify-crl --crl-endpoint crl.pem
-	[ "$status" -eq 1 ] && [[ "$output" == *"was not issued by"* ]]
+	[ "$status" -eq 1 ]
+	[[ "$output" == *"was not issued by"* ]]
 
 	# lists that say nothing
 	for bad in "$CA_URL/health" "http://127.0.0.1:$port/health" "http://127.0.0.1:$CA_PORT/crl" "https://127.0.0.1:$port/crl" nosuch gone.key \
@@ -376,13 +380,16 @@ listed() {
 	done
 	python3 -c 'import sys; b = bytearray(open("crl.der", "rb").read()); b[-1] ^= 1; open("forged.der", "wb").write(b)'
 	v stays.crt --verify-crl --crl-endpoint forged.der
-	[ "$status" -eq 1 ] && [[ "$output" == *"forged.der: CRL: "* ]]
+	[ "$status" -eq 1 ]
+	[[ "$output" == *"forged.der: CRL: "* ]]
 	if [ "${PERENNIAL_SANITIZER:-none}" = none ]; then # it and faketime do not go together
 		run faketime -f +2h step certificate verify stays.crt --roots "$CA_ROOT" --verify-crl --crl-endpoint crl.der
-		[ "$status" -eq 1 ] && [[ "$output" == *"crl.der: the revocation list ended at "* ]]
+		[ "$status" -eq 1 ]
+		[[ "$output" == *"crl.der: the revocation list ended at "* ]]
 		made=$(date -u -d "$(openssl crl -in crl.pem -noout -lastupdate | sed 's/lastUpdate=//')" +%s)
 		run faketime -f "@$(date -d "@$((made - 1))" '+%Y-%m-%d %H:%M:%S')" step certificate verify stays.crt --roots "$CA_ROOT" --verify-crl --crl-endpoint crl.der
-		[ "$status" -eq 1 ] && [[ "$output" == *"crl.der: the revocation list is not good before "* ]]
+		[ "$status" -eq 1 ]
+		[[ "$output" == *"crl.der: the revocation list is not good before "* ]]
 	fi
 }
 

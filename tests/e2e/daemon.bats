@@ -223,7 +223,8 @@ exit status 3"
 	step_run ca renew --force --exec ./hook force.local.crt force.local.key
 	expect 0 "Your certificate has been saved in force.local.crt."
 	third=$(serial force.local.crt)
-	[ "$first" != "$second" ] && [ "$second" != "$third" ]
+	[ "$first" != "$second" ]
+	[ "$second" != "$third" ]
 	[ "$(sed -n 2p tries)" = "$(step certificate inspect --format json force.local.crt | jq -r .serial_number) 1" ]
 	[ "$(wc -l <tries)" -eq 2 ]
 	step_run certificate needs-renewal force.local.crt

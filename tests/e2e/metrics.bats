@@ -181,7 +181,8 @@ told() {
 	[ "$(sum step_ca_chain_not_after_timestamp_seconds kind=intermediate "name=Speedy Intermediate CA")" = \
 		"$(ends "$STEPPATH/certs/intermediate_ca.crt")" ]
 	left=$(($(sum step_ca_chain_not_after_timestamp_seconds kind=listener) - $(date +%s)))
-	[ $left -gt 80000 ] && [ $left -le 86400 ]
+	[ $left -gt 80000 ]
+	[ $left -le 86400 ]
 	[ $(($(date +%s) - $(sum step_ca_time_seconds))) -lt 300 ]
 	issue one
 	told 1 step_ca_store_commit_changes_count

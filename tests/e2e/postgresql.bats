@@ -132,7 +132,8 @@ urls() {
 	(
 		ca_init "$PWD/other"
 		ca_start
-		! grep -q libpq "/proc/$CA_PID/maps"
+		run grep -q libpq "/proc/$CA_PID/maps"
+		[ "$status" -eq 1 ]
 		ca_stop
 	)
 	ca_use "$NODES"
