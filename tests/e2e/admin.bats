@@ -116,7 +116,7 @@ make_db() {
 	issue web.local
 	script -qec "step ca list" /dev/null >table
 	head -1 table | grep -Eq '^NAME +PROVISIONER +STATE +NOT AFTER +LEFT +GEN +SERIAL'
-	sed -n 2p table | grep -Eq "^web.local +admin +active +20[0-9TZ:-]+ +23h59m|1d +0 +$(decimal web.local.crt)"
+	sed -n 2p table | grep -Eq "^web.local +admin +active +20[0-9TZ:-]+ +(23h59m|1d) +0 +$(decimal web.local.crt)"
 	step ca list >columns
 	[ "$(awk -F'\t' '{ print NF }' columns)" = 12 ]
 }
