@@ -19,11 +19,13 @@ setup() {
 }
 
 teardown_file() {
+	local node failed=0
 	for node in a b; do
 		ca_use "$BATS_FILE_TMPDIR/$node"
-		ca_stop
+		ca_stop || failed=1
 	done
 	pg_end
+	return $failed
 }
 
 node() {
