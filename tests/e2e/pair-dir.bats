@@ -74,7 +74,7 @@ first() {
 import os, lab
 seen, mixed = set(), 0
 while not os.path.exists("stop"):
-    now = os.path.realpath("tls/current")
+    now = os.path.join("tls", os.readlink("tls/current")) # there at every moment
     crt, key = lab.read(now + "/foo.crt"), lab.read(now + "/foo.key")
     if crt is None or key is None: # pruned between: one has to be slow for that, and looks again
         continue
@@ -91,7 +91,7 @@ PY
 		step ca rekey --force --pair-dir tls foo.crt foo.key
 	done
 	touch stop
-	ca_wait '[ -s seen ]'
+	wait "$!"
 	read -r versions mixed <seen
 	[ "$versions" -ge 2 ]
 	[ "$mixed" -eq 0 ]
