@@ -61,6 +61,7 @@ def need(condition, text):
 def sample(name, points, most):
     """Some of the points, by the seed and the name; all of them with PERENNIAL_TORTURE."""
     points = list(points)
+    need(points, f"{name}: there is nothing to sample")
     if TORTURE or len(points) <= most:
         return points
     return random.Random(f"{SEED} {name}").sample(points, most)
