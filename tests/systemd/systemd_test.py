@@ -98,7 +98,7 @@ def systemctl_reload_tells_of_a_bad_file(c):
     c.run("cp -p /etc/step-ca/config/ca.json /root/good.json && echo '{' >/etc/step-ca/config/ca.json && systemctl reload step-ca")
     until(lambda: "not reloaded" in c.show("step-ca.service", "StatusText"), "the status tells")
     assert "ca.json" in c.show("step-ca.service", "StatusText")
-    c.run("STEPPATH=/etc/step-ca step ca health; cat /root/good.json >/etc/step-ca/config/ca.json; systemctl reload step-ca")
+    c.run("cat /root/good.json >/etc/step-ca/config/ca.json && STEPPATH=/etc/step-ca step ca health && systemctl reload step-ca")
     until(lambda: c.show("step-ca.service", "StatusText").startswith("Serving"), "the status tells")
 
 
