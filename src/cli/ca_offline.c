@@ -45,8 +45,8 @@ static enum status listen_there(struct ca_offline *o, int *ret, struct error *e)
 	if (buf_check(&o->dir, e) || buf_check(&o->socket, e))
 		return e->status;
 	if (o->socket.n >= sizeof a.sun_path)
-		return error_set(e, ST_INVALID, "%s: too long for a socket; set TMPDIR to a shorter folder",
-		                 buf_cstr(&o->socket));
+		return error_set(e, ST_INVALID, "%s: too long for a socket; set %s to a shorter folder",
+		                 buf_cstr(&o->socket), opt_is_set(runtime) ? "XDG_RUNTIME_DIR" : "TMPDIR");
 	memcpy(a.sun_path, o->socket.p, o->socket.n);
 	AUTO(fd_close_p) int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 	if (fd < 0 || bind(fd, (struct sockaddr *)&a, sizeof a) || listen(fd, 8))

@@ -71,7 +71,8 @@ teardown() {
 	step_run ca certificate --offline x.local x.crt x.key --provisioner-password-file "$PW" --password-file wrong.txt
 	[ "$status" -eq 1 ]
 	[[ "$err" == *"wrong password"* && "$err" == *"did not start"* ]]
-	[ ! -e x.crt ] && [ ! -e x.key ]
+	[ ! -e x.crt ]
+	[ ! -e x.key ]
 	step_run ca certificate --offline x.local x.crt x.key --password-file "$PW" --ca-config nosuch.json
 	[ "$status" -eq 1 ]
 	[[ "$err" == *nosuch.json* ]]
@@ -81,11 +82,18 @@ teardown() {
 	step_run ca renew --offline --daemon x.crt x.key
 	[ "$status" -eq 1 ]
 	[[ "$err" == *"incompatible"* ]]
-	XDG_RUNTIME_DIR=/nonexistent step_run ca certificate --offline x.local x.crt x.key --password-file "$PW"
+	XDG_RUNTIME_DIR=$PWD/missing step_run ca certificate --offline x.local x.crt x.key --password-file "$PW"
 	[ "$status" -eq 1 ]
-	[[ "$err" == *"/nonexistent"* ]]
-	XDG_RUNTIME_DIR=$XDG_RUNTIME_DIR/$(printf 'x%.0s' {1..120}) step_run ca certificate --offline x.local x.crt x.key --password-file "$PW"
+	[[ "$err" == *"$PWD/missing/"* ]]
+	far=$PWD/$(printf 'x%.0s' {1..120})
+	mkdir "$far"
+	XDG_RUNTIME_DIR=$far step_run ca certificate --offline x.local x.crt x.key --password-file "$PW"
 	[ "$status" -eq 1 ]
+	[[ "$err" == *"$far/"*": too long for a socket; set XDG_RUNTIME_DIR to a shorter folder"* ]]
+	XDG_RUNTIME_DIR='' TMPDIR=$far step_run ca certificate --offline x.local x.crt x.key --password-file "$PW"
+	[ "$status" -eq 1 ]
+	[[ "$err" == *"$far/"*": too long for a socket; set TMPDIR to a shorter folder"* ]]
+	[ -z "$(ls -A "$far")" ]
 }
 
 @test "a CA that runs holds its database" {
