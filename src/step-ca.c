@@ -193,9 +193,6 @@ static enum status run_check(struct invocation *inv, struct error *e)
 	}
 	for (size_t i = 0; i < conf->warnings_n; i++)
 		inv_say(inv, "warning: %s", conf->warnings[i]);
-	for (size_t i = 0; i < conf->provs_n; i++)
-		if (conf->provs[i].disabled)
-			inv_say(inv, "warning: provisioner %s is disabled: %s", conf->provs[i].name, conf->provs[i].disabled);
 	buf_addf(&inv->out, "%s is good.\n", buf_cstr(&path));
 	return buf_check(&inv->out, e);
 }
