@@ -1,6 +1,7 @@
 /* step-ca - the certificate authority. */
 #include "cli/cli.h"
 #include "cli/commands.h"
+#include "client/ca.h"
 #include "net/pool.h"
 #include "os/clock.h"
 #include "os/entropy.h"
@@ -117,7 +118,7 @@ static enum status check_unbuilt(const struct ca_args *o, struct error *e)
 
 static enum status run_version(struct invocation *inv, struct error *e)
 {
-	buf_addf(&inv->out, "Perennial CA/%s (linux/amd64)\n", PERENNIAL_VERSION);
+	buf_addf(&inv->out, "Perennial CA/%s (%s)\n", PERENNIAL_VERSION, ca_platform);
 	return buf_check(&inv->out, e);
 }
 

@@ -25,6 +25,7 @@
 #define CA_ARCH "unknown"
 #endif
 
+const char ca_platform[] = "linux/" CA_ARCH;
 const char ca_user_agent[] = "Perennial CLI/" PERENNIAL_VERSION " (linux/" CA_ARCH ")";
 
 enum { URL_MAX = 4096, PAGES_MAX = 200, REQUEST_MAX = 1 << 20, BEARER_MAX = 512 * 1024, LIST_MAX = 16 << 20 };

@@ -7,8 +7,8 @@
 #include "x509/cert.h"
 #include "x509/csr.h"
 
-/* "Perennial CLI/0.1.0 (linux/amd64)" */
-extern const char ca_user_agent[];
+/* "linux/amd64", in Go's words; "Perennial CLI/0.1.0 (linux/amd64)" */
+extern const char ca_platform[], ca_user_agent[];
 
 enum { CA_REQUEST_ID = 37 };
 
