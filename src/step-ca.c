@@ -255,8 +255,12 @@ static const struct command cmd_check = {
 	.path = "check",
 	.summary = "read the configuration as a start would, and say what is wrong",
 	.usage = "[config.json]",
+	.description = "Reads `config.json` alone; default: $(step path)/config/ca.json. The certificates, keys and "
+	               "database that it names are not opened: whether they fit is seen at the start.",
 	.positionals = (const struct positional[]){ { "config.json", "The CA's configuration", OPT_FILE }, { 0 } },
 	.pos_max = 1,
+	.exit_codes = "0 where it is good, warnings or not; 1 for a wrong flag; 2 for a configuration that a start "
+	              "would refuse.",
 	.run = run_check,
 };
 
@@ -268,7 +272,7 @@ static const struct command cmd_import = {
 	.usage = "<file>",
 	.description = "Reads a CRL (PEM or DER), what `step-ca db export` printed, or text with one serial number a line (decimal or 0x...), optionally followed by "
 	               "a reason code, and records what is not yet known as revoked. The CA must not be running.",
-	.positionals = (const struct positional[]){ { "file", "CRL or list of serial numbers", OPT_FILE }, { 0 } },
+	.positionals = (const struct positional[]){ { "file", "CRL, export or list of serial numbers", OPT_FILE }, { 0 } },
 	.pos_min = 1,
 	.pos_max = 1,
 	.opts = import_opts,

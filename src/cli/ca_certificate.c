@@ -137,8 +137,7 @@ static const struct opt opts[] = {
 	        .help = "One-time token; else one is made with the provisioner's password"),
 	TOKEN_OPTS(struct ca_certificate_args),
 	OPT_LIST(struct ca_certificate_args, sans, .name = "san", .arg = "<name>",
-	         .help = "Name, address, e-mail or URI that the certificate is for; may be repeated; default: the "
-	                 "subject"),
+	         .help = "Name, address, e-mail or URI that the certificate is for; default: the subject"),
 	OPT_STR(struct ca_certificate_args, not_before, .name = "not-before", .arg = "<time|duration>",
 	        .help = "When the certificate becomes valid"),
 	OPT_STR(struct ca_certificate_args, not_after, .name = "not-after", .arg = "<time|duration>",

@@ -431,8 +431,7 @@ static enum status run(struct invocation *inv, struct error *e)
 
 static const struct opt opts[] = {
 	OPT_STR(struct ca_init_args, name, .name = "name", .arg = "<name>", .help = "Name of the PKI"),
-	OPT_LIST(struct ca_init_args, dns, .name = "dns", .arg = "<name>",
-	         .help = "DNS name or IP address of the CA; may be repeated"),
+	OPT_LIST(struct ca_init_args, dns, .name = "dns", .arg = "<name>", .help = "DNS name or IP address of the CA"),
 	OPT_STR(struct ca_init_args, address, .name = "address", .arg = "<host:port>",
 	        .help = "Where the CA listens, such as `:443`"),
 	OPT_STR(struct ca_init_args, provisioner, .name = "provisioner", .arg = "<name>",

@@ -24,6 +24,8 @@ struct provisioner_flags {
 #define PROVISIONER_UNBUILT_(type, name_)                                                                              \
 	OPT_STR(type, f.unbuilt, .name = name_, .arg = "<value>", .flags = OPT_HIDDEN, .help = "Not built yet")
 
+#define PROVISIONER_SSH_ "Written down; SSH certificates are not issued yet"
+
 /* Without OPT_END. */
 #define PROVISIONER_OPTS(type)                                                                                         \
 	CA_CONFIG_OPT(type), OPT_FLAG(type, f.create, .name = "create", .help = "JWK: make a new key pair"),           \
@@ -38,18 +40,18 @@ struct provisioner_flags {
 		OPT_FLAG(type, f.force_cn, .name = "force-cn", .help = "ACME: take a name for the common name"),       \
 		OPT_FLAG(type, f.require_eab, .name = "require-eab", .help = "ACME: demand account binding"),          \
 		OPT_LIST(type, f.challenges, .name = "challenge", .arg = "<type>",                                     \
-	                 .help = "ACME: a challenge that may be used, such as `http-01`; may be given several times"), \
+	                 .help = "ACME: a challenge that may be used, such as `http-01`"),                             \
 		PROVISIONER_SPAN_(type, x509_min, "x509-min-dur", "The shortest life of a certificate"),               \
 		PROVISIONER_SPAN_(type, x509_max, "x509-max-dur", "The longest life of a certificate"),                \
 		PROVISIONER_SPAN_(type, x509_default, "x509-default-dur",                                              \
 	                          "The life of a certificate whose request names none"),                               \
-		PROVISIONER_SPAN_(type, ssh_user_min, "ssh-user-min-dur", "Written down for SSH"),                     \
-		PROVISIONER_SPAN_(type, ssh_user_max, "ssh-user-max-dur", "Written down for SSH"),                     \
-		PROVISIONER_SPAN_(type, ssh_user_default, "ssh-user-default-dur", "Written down for SSH"),             \
-		PROVISIONER_SPAN_(type, ssh_host_min, "ssh-host-min-dur", "Written down for SSH"),                     \
-		PROVISIONER_SPAN_(type, ssh_host_max, "ssh-host-max-dur", "Written down for SSH"),                     \
-		PROVISIONER_SPAN_(type, ssh_host_default, "ssh-host-default-dur", "Written down for SSH"),             \
-		OPT_FLAG(type, f.ssh, .name = "ssh", .help = "Written down for SSH (enableSSHCA)"),                    \
+		PROVISIONER_SPAN_(type, ssh_user_min, "ssh-user-min-dur", PROVISIONER_SSH_),                           \
+		PROVISIONER_SPAN_(type, ssh_user_max, "ssh-user-max-dur", PROVISIONER_SSH_),                           \
+		PROVISIONER_SPAN_(type, ssh_user_default, "ssh-user-default-dur", PROVISIONER_SSH_),                   \
+		PROVISIONER_SPAN_(type, ssh_host_min, "ssh-host-min-dur", PROVISIONER_SSH_),                           \
+		PROVISIONER_SPAN_(type, ssh_host_max, "ssh-host-max-dur", PROVISIONER_SSH_),                           \
+		PROVISIONER_SPAN_(type, ssh_host_default, "ssh-host-default-dur", PROVISIONER_SSH_),                   \
+		OPT_FLAG(type, f.ssh, .name = "ssh", .help = PROVISIONER_SSH_),                                        \
 		OPT_FLAG(type, f.disable_renewal, .name = "disable-renewal", .help = "Certificates are not renewed"),  \
 		OPT_FLAG(type, f.allow_after_expiry, .name = "allow-renewal-after-expiry",                             \
 	                 .help = "Expired certificates may renew themselves; adds risk"),                              \

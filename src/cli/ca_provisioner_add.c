@@ -29,7 +29,9 @@ static enum status run(struct invocation *inv, struct error *e)
 
 static const struct opt opts[] = {
 	OPT_STR(struct add_args, type, .name = "type", .arg = "<type>", .choices = "JWK X5C ACME",
-	        .flags = OPT_NO_CHECK, .help = "Kind of provisioner: `JWK`, `X5C` or `ACME`; default JWK"),
+	        .flags = OPT_NO_CHECK,
+	        .help = "Kind of provisioner: `JWK`, `X5C` or `ACME` (written down, and disabled until it is built); "
+	                "default JWK"),
 	PROVISIONER_OPTS(struct add_args),
 	OPT_END,
 };

@@ -47,7 +47,7 @@ struct renewal_flags {
 	                     .help = "With `--daemon`: do it this often"),                                             \
 		OPT_LIST(type, r.exec, .name = "exec", .arg = "<command>", .flags = OPT_NO_SPLIT,                      \
 	                 .help = "Run this after " noun ". Words are cut as by a shell, with its quotes, but no "      \
-	                         "shell runs. May be given several times"),                                            \
+	                         "shell runs"),                                                                        \
 		OPT_INT(type, r.pid, .name = "pid", .arg = "<pid>",                                                    \
 	                .help = "Send a signal to this process after " noun),                                          \
 		OPT_STR(type, r.pid_file, .name = "pid-file", .arg = "<file>", .flags = OPT_FILE,                      \
@@ -55,12 +55,11 @@ struct renewal_flags {
 		OPT_INT(type, r.signal, .name = "signal", .arg = "<number>",                                           \
 	                .help = "The signal for `--pid` and `--pid-file`; default 1 (SIGHUP)"),                        \
 		OPT_LIST(type, r.reload_unit, .name = "reload-unit", .arg = "<unit>",                                  \
-	                 .help = "Have systemd reload, or restart, this unit after " noun                              \
-	                         ". May be given several times"),                                                      \
+	                 .help = "Have systemd reload, or restart, this unit after " noun),                            \
 		OPT_LIST(type, r.verify, .name = "verify", .arg = "<address>", .flags = OPT_NO_SPLIT,                  \
 	                 .help = "See by a TLS handshake that the new certificate is served: `HOST:PORT` or "          \
 	                         "`unix:PATH`, then `,starttls=smtp|imap|pop3|ldap|postgres` and `,name=NAME` "        \
-	                         "where needed. May be given several times"),                                          \
+	                         "where needed"),                                                                      \
 		OPT_DURATION(type, r.exec_timeout, .name = "exec-timeout", .arg = "<duration>",                        \
 	                     .help = "How long a command may run before it is killed with all that it started; "       \
 	                             "default 2m, 0 is for ever"),                                                     \

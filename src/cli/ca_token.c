@@ -118,8 +118,7 @@ static const struct opt opts[] = {
 	OPT_STR(struct ca_token_args, token.key, .name = "key", .arg = "<file>", .flags = OPT_FILE,
 	        .help = "Sign with this private key (PEM) instead of asking the CA for the provisioner's"),
 	OPT_LIST(struct ca_token_args, sans, .name = "san", .arg = "<name>",
-	         .help = "Name, address, e-mail or URI that the certificate is for; may be repeated; default: the "
-	                 "subject"),
+	         .help = "Name, address, e-mail or URI that the certificate is for; default: the subject"),
 	OPT_STR(struct ca_token_args, not_before, .name = "not-before", .arg = "<time|duration>",
 	        .help = "When the token becomes valid"),
 	OPT_STR(struct ca_token_args, not_after, .name = "not-after", .arg = "<time|duration>",

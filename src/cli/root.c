@@ -30,7 +30,8 @@ const struct command cmd_root = {
 		"`--force`) and in `$(step path)/config/defaults.json`.",
 	.opts = opts,
 	.args_size = sizeof(struct root_args),
-	.exit_codes = "0: success. 1: any error. 3: no such command. `certificate needs-renewal` has its own.",
+	.exit_codes =
+		"0: success. 1: any error. 3: no such command. Where a command has others, its own help names them.",
 	.run = run,
 };
 
