@@ -6,6 +6,7 @@
 #include "jose/jwe.h"
 #include "jose/ott.h"
 #include "testca.h"
+#include "tmpdir.h"
 
 #include <unistd.h>
 
@@ -575,17 +576,20 @@ static void any_ca_json_serves_offline(void **state)
 static void offline_files_are_named(void **state)
 {
 	(void)state;
-	char path[] = "/tmp/token_test.XXXXXX";
-	char want[128];
+	char dir[TMPDIR_PATH], path[TMPDIR_PATH + 8], want[256];
 	struct error e = ERROR_INIT;
 	struct offline o = { 0 };
-	int fd = mkstemp(path);
-	assert_int_equal(write(fd, "{}", 2), 2);
-	close(fd);
+	tmpdir_make(dir);
+	snprintf(path, sizeof path, "%s/ca.json", dir);
+	FILE *f = fopen(path, "w");
+	assert_non_null(f);
+	fputs("{}", f);
+	fclose(f);
 	assert_int_equal(offline_load(path, &o, &e), ST_INVALID);
 	snprintf(want, sizeof want, "%s: authority.provisioners: missing", path);
 	assert_string_equal(e.text, want);
 	unlink(path);
+	rmdir(dir);
 	assert_int_equal(offline_load(path, &o, &e), ST_MISSING);
 }
 

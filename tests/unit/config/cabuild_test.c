@@ -4,6 +4,7 @@
 #include "crypto/keyfile.h"
 #include "fail.h"
 #include "testca.h"
+#include "tmpdir.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -14,7 +15,7 @@ enum { DAY_S = 86400 };
 /* ---- a CA's folder ---- */
 
 struct home {
-	char dir[64];
+	char dir[TMPDIR_PATH];
 	struct testca *ca, *other;
 };
 
@@ -61,8 +62,7 @@ static void home_make(struct home *h, const struct testca_opts *opts)
 {
 	AUTO(buf_done) struct buf junk = BUF_INIT(64);
 	struct issued leaf = { 0 };
-	snprintf(h->dir, sizeof h->dir, "/tmp/cabuild_test.XXXXXX");
-	assert_non_null(mkdtemp(h->dir));
+	tmpdir_make(h->dir);
 	h->ca = testca_new(opts);
 	h->other = testca_new(NULL);
 	save_cert(h, "root", h->ca->root, NULL);

@@ -1,9 +1,11 @@
 #include "sample.h"
 #include "config/caschema.h"
 #include "fail.h"
+#include "tmpdir.h"
 
 #include <errno.h>
 #include <stdio.h>
+#include <unistd.h>
 
 /* ---- a file of the peer's shape ---- */
 
@@ -1034,13 +1036,13 @@ static void empty_values_stay_at_their_default(void **state)
 static void load_names_the_file(void **state)
 {
 	(void)state;
-	char path[] = "/tmp/caconf_test.XXXXXX";
-	char want[256];
+	char dir[TMPDIR_PATH], path[TMPDIR_PATH + 8], want[256];
 	struct error e = ERROR_INIT;
 	struct caconf *c = NULL;
-	int fd = mkstemp(path);
-	assert_true(fd >= 0);
-	FILE *f = fdopen(fd, "w");
+	tmpdir_make(dir);
+	snprintf(path, sizeof path, "%s/ca.json", dir);
+	FILE *f = fopen(path, "w");
+	assert_non_null(f);
 	fputs("{}", f);
 	fclose(f);
 	assert_int_equal(caconf_load(path, &c, &e), ST_INVALID);
@@ -1049,6 +1051,7 @@ static void load_names_the_file(void **state)
 	remove(path);
 	assert_int_equal(caconf_load(path, &c, &e), ST_MISSING);
 	snprintf(want, sizeof want, "open %s failed: no such file or directory", path);
+	rmdir(dir);
 	assert_string_equal(e.text, want);
 }
 

@@ -1,6 +1,7 @@
 #include "sample.h"
 #include "config/cainit.h"
 #include "config/defaults.h"
+#include "tmpdir.h"
 
 #include <stdio.h>
 #include <sys/stat.h>
@@ -138,11 +139,10 @@ static void a_broken_file_is_named(void **state)
 static void files_are_loaded(void **state)
 {
 	(void)state;
-	char dir[] = "/tmp/defaults_test.XXXXXX";
-	char path[64];
+	char dir[TMPDIR_PATH], path[TMPDIR_PATH + 8];
 	struct error e = ERROR_INIT;
 	AUTO(defaults_done) struct defaults d = { 0 };
-	assert_non_null(mkdtemp(dir));
+	tmpdir_make(dir);
 	snprintf(path, sizeof path, "%s/d.json", dir);
 
 	assert_ok(defaults_load(path, &d, &e)); /* missing: empty */

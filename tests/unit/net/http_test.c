@@ -3,6 +3,7 @@
 #include "net/listener.h"
 #include "os/auto.h"
 #include "os/unixsocket.h"
+#include "tmpdir.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -16,12 +17,12 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-static char dir[] = "/tmp/perennial-http-XXXXXX", path[64];
+static char dir[TMPDIR_PATH], path[TMPDIR_PATH + 8];
 
 static int setup(void **state)
 {
 	(void)state;
-	assert_non_null(mkdtemp(dir));
+	tmpdir_make(dir);
 	snprintf(path, sizeof path, "%s/sock", dir);
 	return 0;
 }

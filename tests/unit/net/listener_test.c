@@ -5,6 +5,7 @@
 #include "net/auto.h"
 #include "os/auto.h"
 #include "os/unixsocket.h"
+#include "tmpdir.h"
 #include "wire.h"
 
 #include <setjmp.h>
@@ -660,14 +661,14 @@ static void plain_listener(void **state)
 /* Over a unix socket the kernel says who is there; over TCP nobody does. */
 static void unix_listener(void **state)
 {
-	char dir[] = "/tmp/perennial-net-XXXXXX", path[64], want[64];
+	char dir[TMPDIR_PATH], path[TMPDIR_PATH + 8], want[64];
 	AUTO(buf_done) struct buf local = BUF_INIT(1 << 16), tcp = BUF_INIT(1 << 16);
 	struct unix_socket at = UNIX_SOCKET_NONE;
 	struct error e = ERROR_INIT;
 	struct stage s;
 	int fd;
 	(void)state;
-	assert_non_null(mkdtemp(dir));
+	tmpdir_make(dir);
 	snprintf(path, sizeof path, "%s/sock", dir);
 	assert_int_equal(unix_socket_listen(path, &at, &e), ST_OK);
 	given_socket = FD_TAKE(at.fd);

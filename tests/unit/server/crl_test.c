@@ -4,6 +4,7 @@
 #include "crypto/keyfile.h"
 #include "server/state.h"
 #include "testca.h"
+#include "tmpdir.h"
 #include "x509/crl.h"
 
 #include <setjmp.h>
@@ -65,7 +66,7 @@ static void how_soon_again(void **state)
 /* --- the world ---------------------------------------------------------------------------------------------------- */
 
 struct world {
-	char dir[64];
+	char dir[TMPDIR_PATH];
 	struct testca *t;
 	struct wall born;
 	int64_t after_s; /* the server's clock: born plus this */
@@ -150,8 +151,7 @@ static int set_up(void **state)
 	w->born.s = time(NULL);
 	w->clock = (struct clock){ world_wall, world_mono, w };
 	w->t = testca_new(&(struct testca_opts){ .now = w->born });
-	snprintf(w->dir, sizeof w->dir, "/tmp/crl_test.XXXXXX");
-	assert_non_null(mkdtemp(w->dir));
+	tmpdir_make(w->dir);
 	save_cert(w, "root", w->t->root);
 	save_cert(w, "crt", w->t->issuer);
 	assert_ok(keyfile_format(w->t->issuer_key, KEYFILE_NATIVE, SLICE_NONE, &text, &e));

@@ -7,6 +7,7 @@
 #include "jose/ott.h"
 #include "server/server.h"
 #include "testca.h"
+#include "tmpdir.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -38,7 +39,7 @@ enum { HOUR = 3600, DAY = 24 * HOUR };
 /* --- the world ---------------------------------------------------------------------------------------------------- */
 
 struct world {
-	char dir[64];
+	char dir[TMPDIR_PATH];
 	struct testca *t;
 	struct wall born;
 	int64_t after_s;           /* the server's clock: born plus this */
@@ -113,8 +114,7 @@ static int set_up(void **state)
 	w->born.s = time(NULL);
 	w->clock = (struct clock){ world_wall, world_mono, w };
 	w->t = testca_new(&(struct testca_opts){ .now = w->born });
-	snprintf(w->dir, sizeof w->dir, "/tmp/server_test.XXXXXX");
-	assert_non_null(mkdtemp(w->dir));
+	tmpdir_make(w->dir);
 	cert_format_pem(w->t->root, &text);
 	save(w, "root", &text);
 	buf_reset(&text);
