@@ -295,7 +295,9 @@ static enum status pg_number(struct db *db, const char *sql, int64_t *ret, struc
 	"WITH m AS (UPDATE writers SET batch = $2::bigint, seen = extract(epoch FROM now())::bigint"                   \
 	" WHERE id = $1::text AND batch < $2::bigint AND fenced < $2::bigint RETURNING 1)"                             \
 	" SELECT 1 / count(*) FROM m"
-#define SETTLE "UPDATE writers SET fenced = $2::bigint WHERE id = $1::text RETURNING batch = $2::bigint"
+#define SETTLE                                                                                                         \
+	"INSERT INTO writers (id, fenced) VALUES ($1::text, $2::bigint)"                                               \
+	" ON CONFLICT (id) DO UPDATE SET fenced = excluded.fenced RETURNING batch = $2::bigint"
 
 static enum status pg_begin(struct db *db, struct error *e)
 {
@@ -600,7 +602,8 @@ static enum status check_server(struct pg *p, struct error *e)
 }
 
 /* After a commit whose answer did not come. Waits for the row where the old transaction still holds it, and has it
- * written, so that a standby that the old commit did not wait for has both. */
+ * written, so that a standby that the old commit did not wait for has both. A row that is not there was forgotten, or a
+ * standby that was behind took over; then the batch is not there either, and the row is made anew. */
 static enum status settle(struct pg *p, struct error *e)
 {
 	char batch[24];

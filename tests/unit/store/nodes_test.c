@@ -445,6 +445,28 @@ static void a_database_that_stays_away_is_counted(void **state)
 	world_end(w);
 }
 
+/* By a pruning on another node, after 30 days without a change; or by a standby that was behind and took over. */
+static void a_writer_that_was_forgotten(void **state)
+{
+	(void)state;
+	struct world *w = world_begin(STORE_SQLITE);
+	struct wire wire = { 0 };
+	char source[300];
+	wire_begin(&wire, source, sizeof source);
+	struct store *s = node_open(w, source);
+	node_apply(s, change_issue("t1", "1"));
+	world_exec(w, "DELETE FROM writers");
+	assert_int_equal(node_apply(s, change_issue("t2", "2")), OUTCOME_DONE);
+	assert_int_equal(world_number(w, "SELECT count(*) FROM writers WHERE batch > fenced"), 1);
+	world_exec(w, "DELETE FROM writers");
+	wire_lose(&wire, LOSE_COMMIT);
+	assert_int_equal(node_apply(s, change_issue("t3", "3")), OUTCOME_DONE);
+	assert_int_equal(world_number(w, "SELECT count(*) FROM certs"), 3);
+	store_close(s);
+	wire_end(&wire);
+	world_end(w);
+}
+
 struct reply {
 	enum status st;
 	enum outcome o;
@@ -494,6 +516,7 @@ int main(void)
 		cmocka_unit_test(no_open_child_of_an_ended_import),
 		cmocka_unit_test(lost_answers),
 		cmocka_unit_test(a_database_that_stays_away_is_counted),
+		cmocka_unit_test(a_writer_that_was_forgotten),
 		cmocka_unit_test(a_bad_change_fails_alone),
 	};
 	return cmocka_run_group_tests_name("store/nodes", tests, NULL, NULL);
