@@ -53,10 +53,11 @@ struct worker {
 	struct stream_room *room;
 	struct mailbox *box;
 	struct listener_limits limits; /* its own copy, which its thread alone looks at */
-	struct event *accept_ev, *accept_again_ev, *wake_ev, *reap_ev, *drain_ev, *lag_ev;
+	struct event *accept_ev, *accept_again_ev, *wake_ev, *reap_ev, *drain_ev, *lag_ev, *calm_ev, *late_ev;
 	struct conn *conns, *dead;          /* doubly linked by next and prev; singly by next */
 	struct waiters waiting[WAIT_KINDS]; /* the longest first */
 	struct mono probed;                 /* when lag_ev was set off; 0: it is not under way */
+	bool gathering;                     /* somebody asked, and conf.gathered has not been called */
 	struct mono lag_seen;
 	int64_t lag_ns;
 	size_t requests; /* handed to the handler and not ended */

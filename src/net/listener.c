@@ -158,6 +158,58 @@ int64_t request_lag_ms(const struct request *r)
 	return fresh ? ms : 0;
 }
 
+/* -- gathering ------------------------------------------------------------------------------------------------ */
+
+enum {
+	GATHER_MS = 2, /* less than a disk's fsync, or a journey to a database */
+	PRIORITIES = 3 /* events have the middle one of themselves */
+};
+
+/* Whoever has not come further for so long is far away, slow, or hostile: nobody waits for him. */
+static bool is_coming(const struct worker *w, enum wait kind, struct mono now)
+{
+	const struct conn *last = TAILQ_LAST(&w->waiting[kind], waiters);
+	return last && now.ns - last->since.ns <= GATHER_MS * INT64_C(1000000);
+}
+
+static void gathered(struct worker *w)
+{
+	if (!w->gathering)
+		return;
+	w->gathering = false;
+	event_del(w->late_ev);
+	w->l->conf.gathered(w->l->conf.ctx);
+}
+
+static void on_late(evutil_socket_t fd, short what, void *arg)
+{
+	(void)fd;
+	(void)what;
+	gathered(arg);
+}
+
+/* Of the lowest priority: no other event of the thread waits for its turn. Where memory was out for the timer, nobody
+ * is waited for. */
+static void on_calm(evutil_socket_t fd, short what, void *arg)
+{
+	struct worker *w = arg;
+	struct mono now = clock_mono(w->l->conf.clock);
+	(void)fd;
+	(void)what;
+	if (!evtimer_pending(w->late_ev, NULL) || (!is_coming(w, WAIT_CLIENT, now) && !is_coming(w, WAIT_SILENT, now)))
+		gathered(w);
+}
+
+void request_gather(const struct request *r)
+{
+	struct worker *w = r->w;
+	const struct timeval late = { .tv_usec = GATHER_MS * 1000 };
+	if (!w->gathering)
+		event_add(w->late_ev, &late);
+	w->gathering = true;
+	event_active(w->calm_ev, EV_TIMEOUT, 0);
+}
+
 /* -- a worker's other events ---------------------------------------------------------------------------------- */
 
 static void for_each_conn(struct worker *w, void (*fn)(struct conn *))
@@ -238,7 +290,7 @@ static enum status worker_init(struct worker *w, struct listener *l, struct erro
 		return error_nomem(e);
 	/* One thread uses it; others speak to it through the mailbox. */
 	if (!config || event_config_set_flag(config, EVENT_BASE_FLAG_NOLOCK) ||
-	    !(w->base = event_base_new_with_config(config)))
+	    !(w->base = event_base_new_with_config(config)) || event_base_priority_init(w->base, PRIORITIES))
 		return error_set(e, ST_IO, "event loop cannot be made");
 	w->accept_ev = event_new(w->base, l->fd, EV_READ | EV_PERSIST, on_accept, w);
 	w->accept_again_ev = evtimer_new(w->base, on_accept_again, w);
@@ -246,7 +298,10 @@ static enum status worker_init(struct worker *w, struct listener *l, struct erro
 	w->reap_ev = evtimer_new(w->base, on_reap, w);
 	w->drain_ev = evtimer_new(w->base, on_drained, w);
 	w->lag_ev = evtimer_new(w->base, on_lag, w);
+	w->calm_ev = evtimer_new(w->base, on_calm, w);
+	w->late_ev = evtimer_new(w->base, on_late, w);
 	if (!w->accept_ev || !w->accept_again_ev || !w->wake_ev || !w->reap_ev || !w->drain_ev || !w->lag_ev ||
+	    !w->calm_ev || !w->late_ev || event_priority_set(w->calm_ev, PRIORITIES - 1) ||
 	    event_add(w->accept_ev, NULL) || event_add(w->wake_ev, NULL))
 		return error_set(e, ST_IO, "event loop cannot be made");
 	return ST_OK;
@@ -254,7 +309,8 @@ static enum status worker_init(struct worker *w, struct listener *l, struct erro
 
 static void worker_done(struct worker *w)
 {
-	struct event *events[] = { w->accept_ev, w->accept_again_ev, w->wake_ev, w->reap_ev, w->drain_ev, w->lag_ev };
+	struct event *events[] = { w->accept_ev, w->accept_again_ev, w->wake_ev, w->reap_ev,
+		                   w->drain_ev,  w->lag_ev,          w->calm_ev, w->late_ev };
 	for (size_t i = 0; i < COUNT_OF(events); i++)
 		if (events[i])
 			event_free(events[i]);

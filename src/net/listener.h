@@ -60,6 +60,10 @@ bool request_is_spare(const struct request *r);
 /* How long who comes now would wait before this thread looks at it: in the accept queue and for a turn of the loop. Any
  * request of the thread, in the thread. */
 int64_t request_lag_ms(const struct request *r);
+/* For work that costs less together, such as a commit: conf.gathered is called once for all requests of this thread that
+ * asked, when nobody else is seen to be on the way with one, at the latest GATHER_MS after the first asked. In the
+ * request's thread only. */
+void request_gather(const struct request *r);
 /* Room for the handler's own state, freed with free_fn after the reply. */
 void request_set_context(struct request *r, void *ctx, void (*free_fn)(void *));
 void *request_context(const struct request *r);
@@ -109,6 +113,8 @@ struct listener_conf {
 	void (*refused)(void *ctx, const char *remote, enum listener_refusal kind, const char *why);
 	/* Told of each handshake that was done. May be NULL. */
 	void (*greeted)(void *ctx, int64_t took_ns);
+	/* Told in a thread, once, after request_gather. NULL where the handler never calls that. */
+	void (*gathered)(void *ctx);
 	void *ctx;
 };
 

@@ -119,6 +119,7 @@ static enum status open_at(struct server *s, const char *path, struct error *e)
 		.handler = admin_handle,
 		.done = admin_log,
 		.refused = exchange_log_refused,
+		.gathered = exchange_commit,
 		.ctx = f,
 	};
 	s->admin = TAKE(a); /* a request may come before listener_start returns */

@@ -224,7 +224,8 @@ static void submit(struct exchange *x, struct change *taken, int status, bool bu
 	}
 	*p = (struct pending){ .x = x, .status = status, .burn = burn, .submitted = clock_mono(x->server->conf.clock) };
 	p->revokes = taken->kind == CHANGE_REVOKE || taken->kind == CHANGE_REVOKE_LINE;
-	store_submit(x->server->store, taken, recorded, p);
+	request_gather(x->request); /* before: the answer may be there at once, and the request gone with it */
+	store_enqueue(x->server->store, taken, recorded, p);
 }
 
 void exchange_submit(struct exchange *x, struct change *taken, int status)
@@ -286,6 +287,11 @@ void exchange_note_handshake(void *front, int64_t took_ns)
 {
 	(void)front;
 	metrics_handshake(took_ns);
+}
+
+void exchange_commit(void *front)
+{
+	store_flush(((struct front *)front)->server->store);
 }
 
 void exchange_log(void *front, struct request *r, int status, size_t body_bytes)

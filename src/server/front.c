@@ -76,6 +76,7 @@ static enum status open_side(struct front *f, const struct side *side, struct er
 		.handler = router_handle,
 		.done = exchange_log,
 		.refused = exchange_log_refused,
+		.gathered = exchange_commit,
 		.ctx = f,
 	};
 	if (!conf.address)

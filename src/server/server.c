@@ -113,6 +113,7 @@ static enum status open_listener(struct server *s, struct error *e)
 		.tls = current_tls,
 		.done = exchange_log,
 		.refused = exchange_log_refused,
+		.gathered = exchange_commit,
 		.greeted = exchange_note_handshake,
 		.ctx = &s->fronts[FRONT_CA],
 	};

@@ -140,6 +140,8 @@ void exchange_log(void *front, struct request *r, int status, size_t body_bytes)
  * all that its operator finds here. */
 void exchange_log_refused(void *front, const char *remote, enum listener_refusal kind, const char *why);
 void exchange_note_handshake(void *front, int64_t took_ns);
+/* The listener's thread has gathered what it can: the store may commit it. */
+void exchange_commit(void *front);
 
 /* Body helpers (body.c). A JSON string with Go's escapes; PEM of a certificate as a JSON string. */
 void body_add_text(struct buf *out, struct slice s);

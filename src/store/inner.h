@@ -81,6 +81,7 @@ struct store {
 	pthread_cond_t wake, task_done;
 	struct waitlist *waiting; /* of struct pending */
 	size_t waiting_max;
+	bool due; /* what waits is to be committed now */
 	struct task *tasks;
 	bool closing;
 	enum store_room room_now; /* atomic; the writer changes it */

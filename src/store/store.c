@@ -127,9 +127,9 @@ static enum status place_open(struct store *s, const struct store_conf *conf, st
 {
 	switch (conf->kind) {
 	case STORE_SQLITE:
-		return folder_take(conf->folder, &s->folder, e) ?
-		               e->status :
-		               reserve_open(s->folder.path, conf->reserve_bytes, &s->room.reserve, e);
+		return folder_take(conf->folder, &s->folder, e)
+		               ? e->status
+		               : reserve_open(s->folder.path, conf->reserve_bytes, &s->room.reserve, e);
 	case STORE_POSTGRESQL:
 		if (libpq_load(e))
 			return error_wrap(e, "db.type postgresql");
@@ -214,16 +214,28 @@ static void turn_away(const struct store *s, struct pending p)
 	p.done(p.ctx, ST_AGAIN, OUTCOME_COUNT, &e);
 }
 
-void store_submit(struct store *s, struct change *taken, store_done_fn *done, void *ctx)
+void store_enqueue(struct store *s, struct change *taken, store_done_fn *done, void *ctx)
 {
 	struct pending p = { taken, done, ctx }, out = p;
 	pthread_mutex_lock(&s->lock);
 	enum waitlist_put put = s->closing ? WAITLIST_FULL : waitlist_put(s->waiting, &p, taken->urgency, &out);
-	if (put != WAITLIST_FULL)
-		pthread_cond_signal(&s->wake);
 	pthread_mutex_unlock(&s->lock);
 	if (put != WAITLIST_TAKEN)
 		turn_away(s, out);
+}
+
+void store_flush(struct store *s)
+{
+	pthread_mutex_lock(&s->lock);
+	s->due = true;
+	pthread_cond_signal(&s->wake);
+	pthread_mutex_unlock(&s->lock);
+}
+
+void store_submit(struct store *s, struct change *taken, store_done_fn *done, void *ctx)
+{
+	store_enqueue(s, taken, done, ctx);
+	store_flush(s);
 }
 
 struct waiter {

@@ -74,6 +74,9 @@ typedef void store_done_fn(void *ctx, enum status st, enum outcome outcome, cons
  * is full, and of those who are less urgent than some newcomer this was the last to come, or it is itself no more
  * urgent than they: then the callback comes in the thread of whoever submits, before store_submit returns. */
 void store_submit(struct store *s, struct change *taken, store_done_fn *done, void *ctx);
+/* The same for one of several that are to share a commit: it waits until store_flush, or somebody's store_submit. */
+void store_enqueue(struct store *s, struct change *taken, store_done_fn *done, void *ctx);
+void store_flush(struct store *s);
 
 /* The same, waiting for the answer. */
 MUST_USE enum status store_apply(struct store *s, struct change *taken, enum outcome *ret, struct error *e);

@@ -29,7 +29,8 @@ enum status writer_ready(struct store *s, struct error *e)
 	db_free(TAKE(s->db));
 	AUTO(db_free_p) struct db *db = NULL;
 	const struct db_where where = store_where(s);
-	if (db_new(&where, DB_WRITER, &db, e) || schema_check(db, e) || db_set_durable(db, e) || db_tidy(db, DB_TIDY_WHOLE, e)) {
+	if (db_new(&where, DB_WRITER, &db, e) || schema_check(db, e) || db_set_durable(db, e) ||
+	    db_tidy(db, DB_TIDY_WHOLE, e)) {
 		/* It was ours when we opened it: now the disk, or the server, is at fault, and not the request. */
 		if (e->status != ST_NOMEM)
 			e->status = ST_IO;
@@ -192,7 +193,9 @@ static enum work next_work(struct store *s, struct task **ret_task)
 			work = WORK_TASK;
 			break;
 		}
-		s->batch->n = waitlist_take(s->waiting, s->batch->v, BATCH_MAX);
+		if (s->due || s->closing)
+			s->batch->n = waitlist_take(s->waiting, s->batch->v, BATCH_MAX);
+		s->due = s->batch->n == BATCH_MAX;
 		if (s->batch->n) {
 			work = WORK_BATCH;
 			break;

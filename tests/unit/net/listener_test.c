@@ -44,6 +44,8 @@ struct stage {
 	size_t last_bytes;
 	char why[256], last_path[64];
 	int shared_freed;
+	int stalled;
+	bool go;
 	struct request *held[HELD_MAX];
 	int held_n;
 	_Atomic int arrived; /* counted before the lock is taken */
@@ -89,6 +91,27 @@ static void hold(struct stage *s, struct request *r)
 	pthread_mutex_unlock(&s->lock);
 }
 
+static void stall(struct stage *s, struct request *r)
+{
+	pthread_mutex_lock(&s->lock);
+	s->stalled++;
+	pthread_cond_broadcast(&s->changed);
+	while (!s->go)
+		pthread_cond_wait(&s->changed, &s->lock);
+	s->go = false;
+	pthread_mutex_unlock(&s->lock);
+	answer(r, 200, "went on");
+}
+
+static void answer_gathered(void *ctx)
+{
+	struct stage *s = ctx;
+	char text[32];
+	snprintf(text, sizeof text, "one of %d", s->held_n);
+	while (s->held_n > 0)
+		answer(s->held[--s->held_n], 200, text);
+}
+
 enum { SHARED_BYTES = 3 << 20 };
 static char shared_body[SHARED_BYTES];
 
@@ -115,6 +138,11 @@ static void handle(void *ctx, struct request *r)
 	request_set_context(r, s, note_freed);
 	if (!strcmp(request_path(r), "/hold")) {
 		hold(s, r);
+	} else if (!strcmp(request_path(r), "/gather")) {
+		request_gather(r);
+		hold(s, r);
+	} else if (!strcmp(request_path(r), "/stall")) {
+		stall(s, r);
 	} else if (!strcmp(request_path(r), "/thread")) {
 		pthread_create(&thread, NULL, answer_elsewhere, r);
 		pthread_detach(thread);
@@ -217,6 +245,7 @@ static void stage_start_with(struct stage *s, struct listener_limits limits, int
 		                      .done = note_done,
 		                      .refused = note_refused,
 		                      .greeted = note_greeted,
+		                      .gathered = answer_gathered,
 		                      .ctx = s };
 	if (!tls)
 		conf.tls = NULL;
@@ -262,6 +291,49 @@ static void assert_has_not(const struct buf *b, const char *what)
 }
 
 #define GET(path) "GET " path " HTTP/1.1\r\nHost: ca\r\n"
+
+/* -- what is done together ------------------------------------------------------------------------------------ */
+
+/* Requests that come in one turn of the loop are gathered, if the machine lets that turn be shorter than what is waited
+ * at most: in one of many tries it does. A request that is never told of gets no answer. */
+static void what_comes_together_is_gathered(void **state)
+{
+	enum { N = 4, TRIES = 100 };
+	struct stage s;
+	struct wire first, w[N];
+	AUTO(buf_done) struct buf got = BUF_INIT(1 << 16);
+	bool together = false;
+	(void)state;
+
+	stage_start(&s, roomy(), 1);
+	assert_true(wire_open(&first, s.port, NULL));
+	for (int i = 0; i < N; i++) {
+		assert_true(wire_open(&w[i], s.port, NULL));
+		assert_true(wire_puts(&w[i], GET("/gather") "\r\n")); /* alone */
+		assert_true(wire_read_answer(&w[i], false, &got));
+		assert_has(&got, "one of 1");
+	}
+	for (int k = 0; k < TRIES && !together; k++) {
+		assert_true(wire_puts(&first, GET("/stall") "\r\n"));
+		wait_for(&s, &s.stalled, k + 1);
+		for (int i = 0; i < N; i++)
+			assert_true(wire_puts(&w[i], GET("/gather") "\r\n"));
+		pthread_mutex_lock(&s.lock);
+		s.go = true;
+		pthread_cond_broadcast(&s.changed);
+		pthread_mutex_unlock(&s.lock);
+		assert_true(wire_read_answer(&first, false, &got));
+		for (int i = 0; i < N; i++) {
+			assert_true(wire_read_answer(&w[i], false, &got));
+			together |= strstr(buf_cstr(&got), "one of 4") != NULL;
+		}
+	}
+	assert_true(together);
+	wire_close(&first);
+	for (int i = 0; i < N; i++)
+		wire_close(&w[i]);
+	stage_stop(&s);
+}
 
 /* -- what works ----------------------------------------------------------------------------------------------- */
 
@@ -431,7 +503,8 @@ static void the_end_comes_with_the_last_bytes(void **state)
 		const char *const *row = rows[i % 2];
 		struct wire w;
 		char asked[64] = "", head[256];
-		snprintf(head, sizeof head, "POST /hold HTTP/1.1\r\nHost: ca\r\nExpect: 100-continue\r\n%s\r\n", row[0]);
+		snprintf(head, sizeof head, "POST /hold HTTP/1.1\r\nHost: ca\r\nExpect: 100-continue\r\n%s\r\n",
+		         row[0]);
 		assert_true(wire_open(&w, s.port, NULL));
 		assert_true(wire_puts(&w, head));
 		assert_true(SSL_read(w.ssl, asked, sizeof asked - 1) > 0); /* it waits for the body */
@@ -1579,6 +1652,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		IN_BOTH_CONTEXTS(answers),
+		cmocka_unit_test(what_comes_together_is_gathered),
 		cmocka_unit_test(request_id_is_a_uuid),
 		cmocka_unit_test(pipelining),
 		cmocka_unit_test(continues_when_asked),

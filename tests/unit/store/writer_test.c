@@ -192,6 +192,47 @@ static void test_queue_full(void **state)
 	world_end(w);
 }
 
+/* What is enqueued waits for a flush, or for somebody who submits; and then shares one commit. */
+static void test_flush(void **state)
+{
+	(void)state;
+	struct world *w = world_begin(STORE_SQLITE);
+	struct tally all = { 0 };
+	struct store_stats before, stats;
+	struct error e = ERROR_INIT;
+	int64_t removed;
+	world_open(w);
+	world_apply(w, change_burn("first"));
+	assert_int_equal(store_stats(w->store, &before, &e), ST_OK);
+	for (int round = 0; round < 2; round++) {
+		store_enqueue(w->store, change_burn(round ? "d" : "a"), note, &all);
+		store_enqueue(w->store, change_burn(round ? "e" : "b"), note, &all);
+		store_enqueue(w->store, change_burn(round ? "f" : "c"), note, &all);
+		for (int i = 0; i < 20; i++) /* its thread is awake, and looks what else there is */
+			assert_int_equal(store_prune(w->store, &removed, &e), ST_OK);
+		assert_int_equal(store_stats(w->store, &stats, &e), ST_OK);
+		assert_int_equal(stats.queue, 3);
+		assert_int_equal(stats.commits, before.commits + round);
+		if (!round) {
+			store_flush(w->store);
+			do
+				assert_int_equal(store_stats(w->store, &stats, &e), ST_OK);
+			while (stats.commits == before.commits);
+		} else {
+			world_apply(w, change_burn("last"));
+		}
+	}
+	assert_int_equal(store_stats(w->store, &stats, &e), ST_OK);
+	assert_int_equal(stats.commits, before.commits + 2);
+	assert_int_equal(stats.tokens, 8);
+	store_enqueue(w->store, change_burn("g"), note, &all);
+	world_close(w); /* finishes what is enqueued */
+	assert_int_equal(all.answers, 7);
+	world_open(w);
+	assert_int_equal(world_number(w, "SELECT count(*) FROM tokens"), 9);
+	world_end(w);
+}
+
 /* More than a batch holds, round the ring more than once. */
 static void test_many_batches(void **state)
 {
@@ -328,6 +369,7 @@ int main(void)
 		cmocka_unit_test(test_race_for_a_token_in_memory),
 		cmocka_unit_test(test_revocation_against_renewal),
 		cmocka_unit_test(test_queue_full),
+		cmocka_unit_test(test_flush),
 		cmocka_unit_test(test_urgent_first),
 		cmocka_unit_test(test_many_batches),
 		cmocka_unit_test(test_submit_from_callback),
