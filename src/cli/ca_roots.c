@@ -42,7 +42,7 @@ static const struct positional positionals[] = { { "file", "File to write; defau
 const struct command cmd_ca_roots = {
 	.path = "ca roots",
 	.summary = "download all root certificates of a CA",
-	.usage = "[<roots-file>]",
+	.usage = "[<file>]",
 	.description = "Prints or saves the bundle of the CA's root certificates, over TLS verified by the root that "
 		       "is trusted "
 		       "already.",
@@ -57,7 +57,7 @@ const struct command cmd_ca_roots = {
 const struct command cmd_ca_federation = {
 	.path = "ca federation",
 	.summary = "download the roots of a CA and of those it is federated with",
-	.usage = "[<federation-file>]",
+	.usage = "[<file>]",
 	.description = "Prints or saves the bundle of the CA's own roots and of its federation's.",
 	.positionals = positionals,
 	.pos_max = 1,
