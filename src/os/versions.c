@@ -199,17 +199,29 @@ static enum status make_first(const char *dir, int base, const struct target_dre
 	return ST_OK;
 }
 
+static enum status shared(const char *dir, const char *below, struct error *e)
+{
+	return error_set(e, ST_DENIED,
+	                 "the versioned directory %s%s is not used, because it belongs to another user or others may "
+	                 "write in it; make it your own, with mode 0700 or 0755",
+	                 dir, below);
+}
+
 static enum status check_base(const char *dir, int base, struct error *e)
 {
 	struct stat st;
 	if (fstat(base, &st))
 		return error_os(e, errno, "open %s failed", dir);
-	if (!folder_is_shared(&st))
-		return ST_OK;
-	return error_set(e, ST_DENIED,
-	                 "the versioned directory %s is not used, because it belongs to another user or others may "
-	                 "write in it; make it your own, with mode 0700 or 0755",
-	                 dir);
+	return folder_is_shared(&st) ? shared(dir, "", e) : ST_OK;
+}
+
+/* Who writes in there puts a version of his own in the place of the current one. */
+static enum status check_all(const struct versions *v, struct error *e)
+{
+	struct stat st;
+	if (fstat(v->all, &st))
+		return error_os(e, errno, "open %s/%s failed", v->path, folder_name);
+	return folder_is_shared(&st) ? shared(v->path, "/versions", e) : ST_OK;
 }
 
 enum status versions_make(const char *dir, const struct target_dress *dress, struct error *e)
@@ -278,7 +290,7 @@ static enum status check_content(const struct versions *v, struct error *e)
 	return ST_OK;
 }
 
-/* Group and mode are the current version's; who made it said so, or chmod did since. */
+/* Group and mode are the current version's; who made it said so, or chmod did since. Nobody but us writes in it. */
 static enum status make_next(struct versions *v, struct error *e)
 {
 	struct stat now;
@@ -289,7 +301,7 @@ static enum status make_next(struct versions *v, struct error *e)
 	v->next = openat(v->all, v->next_name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	if (v->next < 0 || fstat(v->now, &now))
 		return failed("mkdir", v->path, e);
-	mode_t mode = now.st_mode & 0777;
+	mode_t mode = now.st_mode & 0755;
 	if (now.st_gid != getegid() && fchown(v->next, (uid_t)-1, now.st_gid))
 		mode = mode & ~(mode_t)0070; /* another group is not let in */
 	return fchmod(v->next, mode | 0700) ? failed("chmod", v->path, e) : ST_OK;
@@ -305,6 +317,8 @@ enum status versions_open(const char *dir, int base, struct versions *v, struct 
 	v->all = openat(base, folder_name, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	if (v->all < 0 || !read_link(base, v->now_name))
 		return error_set(e, ST_MISSING, "%s is no versioned directory", dir);
+	if (check_all(v, e))
+		return e->status;
 	v->now = openat(v->all, v->now_name, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	if (v->now < 0)
 		return error_os(e, errno, "open %s/%s failed", dir, link_name);
@@ -378,6 +392,11 @@ static enum status number_it(struct versions *v, struct error *e)
 		if (is_number(f->d_name, &n) && n > most)
 			most = n;
 	snprintf(name, sizeof name, "%06lld", (long long)most + 1);
+	if (!is_number(name, &n))
+		return error_set(e, ST_LIMIT,
+		                 "%s/%s/%lld leaves no number for another version; rename it, as its name is no "
+		                 "version's",
+		                 v->path, folder_name, (long long)most);
 	if (renameat(v->all, v->next_name, v->all, name))
 		return failed("rename of the new version", v->path, e);
 	memcpy(v->next_name, name, sizeof name);

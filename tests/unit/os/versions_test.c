@@ -250,6 +250,16 @@ static void a_directory_that_others_write_in_is_refused(void **state)
 	struct filetx *tx = NULL;
 	const struct filetx_file direct = { .path = in_scratch("g/versions/000001/crt"), .mode = 0600 };
 	assert_int_equal(filetx_open(&direct, 1, NULL, true, &tx, &recovered, &e), ST_DENIED);
+	/* or the folder in it; a version that others may write in is followed by one that they may not */
+	assert_int_equal(chmod(in_scratch("g"), 0700), 0);
+	assert_int_equal(chmod(in_scratch("g/versions"), 0777), 0);
+	assert_int_equal(write_pair("g", "crt 2", "key 2", 3, &e), ST_DENIED);
+	assert_non_null(strstr(e.text, "g/versions is not used"));
+	assert_int_equal(count("g/versions"), 2);
+	assert_int_equal(chmod(in_scratch("g/versions"), 0700), 0);
+	assert_int_equal(chmod(in_scratch("g/current"), 0777), 0);
+	wrote("g", "crt 2", "key 2");
+	assert_int_equal(bits_of("g/current"), 0755);
 	/* something else has the name */
 	assert_int_equal(mkdir(in_scratch("h"), 0700), 0);
 	write_text("h/current", "a file");
@@ -283,6 +293,22 @@ static void numbers_alone_make_no_versions(void **state)
 		assert_int_equal(place_find(in_scratch(name), PLACE_FOLLOW, &p, &e), ST_OK);
 		assert_false(versions_lead(&p, lead));
 	}
+}
+
+/* The next number has one digit more than a version's name may have. */
+static void a_number_without_a_next_one_is_refused(void **state)
+{
+	(void)state;
+	struct error e = ERROR_INIT;
+	make_dir("k");
+	wrote("k", "crt 1", "key 1");
+	assert_int_equal(mkdir(in_scratch("k/versions/999999999999999"), 0700), 0);
+	assert_int_equal(write_pair("k", "crt 2", "key 2", 3, &e), ST_LIMIT);
+	assert_non_null(strstr(e.text, "k/versions/999999999999999 leaves no number"));
+	assert_string_equal(link_of("k/current"), "versions/000001");
+	assert_int_equal(rmdir(in_scratch("k/versions/999999999999999")), 0);
+	wrote("k", "crt 2", "key 2");
+	assert_string_equal(link_of("k/current"), "versions/000002");
 }
 
 static void a_group_is_let_in(void **state)
@@ -320,6 +346,7 @@ int main(void)
 		cmocka_unit_test(what_does_not_fit_is_refused),
 		cmocka_unit_test(a_directory_that_others_write_in_is_refused),
 		cmocka_unit_test(numbers_alone_make_no_versions),
+		cmocka_unit_test(a_number_without_a_next_one_is_refused),
 		cmocka_unit_test(a_group_is_let_in),
 	};
 	return cmocka_run_group_tests(tests, scratch_make, scratch_drop);
