@@ -16,8 +16,8 @@ void pair_dir_done(struct pair_dir *p);
  * ST_LIMIT. */
 MUST_USE enum status pair_dir_name(struct pair_dir *p, const char **name, struct error *e);
 
-/* Is this path one of the current version? ST_INVALID says which would be; ST_MISSING: there is no such directory yet.
- */
+/* Is this path one of the current version? ST_INVALID says which would be; ST_MISSING: there is no such directory yet;
+ * ST_CONFLICT: it is no versioned directory, or the file is a link out of it. */
 MUST_USE enum status pair_dir_check(const struct pair_dir *p, const char *path, struct error *e);
 
 #define PAIR_DIR_HELP                                                                                                  \

@@ -164,6 +164,23 @@ PY
 		ca renew --force --pair-dir tls foo.crt foo.key --bundle-out "$PWD/x.pem"
 	bad "tls/versions/../x.der is not in the current version of $PWD/tls, with which all files change at once: name it $PWD/tls/current/x.der" \
 		ca renew --force --pair-dir tls foo.crt foo.key --der-out tls/versions/../x.der
+	# links that lead to the version by another way: the files would change one by one
+	as_versions() {
+		bad "$1 would not change with the others, as tls is no versioned directory: it takes a link tls/current that says versions/ and a number (versions/000001) and nothing else, and no links below tls/versions" \
+			ca renew --force --pair-dir tls foo.crt foo.key
+	}
+	for before in versions/000001/ ./versions/000001 "$PWD/tls/versions/000001"; do
+		ln -sfn "$before" tls/current
+		as_versions tls/current/foo.crt
+	done
+	before=versions/000001
+	ln -sfn "$before" tls/current
+	mv tls/current/foo.crt . && ln -s "$PWD/foo.crt" tls/current/foo.crt
+	as_versions tls/current/foo.crt
+	rm tls/current/foo.crt && mv foo.crt tls/current/
+	mv tls/versions tls/real && ln -s real tls/versions
+	as_versions tls/current/foo.crt
+	rm tls/versions && mv tls/real tls/versions
 	mkdir -m 0777 open && chmod 0777 open
 	step_run ca certificate foo.local foo.crt foo.key --pair-dir open --provisioner-password-file "$CA_DIR/password.txt"
 	expect 1 "the versioned directory open is not used, because it belongs to another user or others may write in it; make it your own, with mode 0700 or 0755"
