@@ -145,7 +145,7 @@ const struct command cmd_db_backup = {
 	.usage = "<file>",
 	.description = "Makes a copy of one moment in one file (mode 0600), checks it, brings it to the disk, and only "
 		       "then gives "
-		       "it its name; a file of that name is replaced. For SQLite; a PostgreSQL database has pg_dump.",
+		       "it its name; a backup of that name is replaced. For SQLite; a PostgreSQL database has pg_dump.",
 	.positionals = (const struct positional[]){ { "file", "The copy", OPT_FILE }, { 0 } },
 	.pos_min = 1,
 	.pos_max = 1,

@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <sqlite3.h>
 #include <stdio.h>
+#include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -59,11 +60,48 @@ static enum status make(const char *path, struct error *e)
 	return fd < 0 ? error_os(e, errno, "create %s", path) : ST_OK;
 }
 
+/* The log, the lock, the reserve: a CA that runs has them open, and would go on with files without a name. */
+static bool is_cas_own(const char *database, const char *to)
+{
+	static const char *const names[] = { "perennial.db",         "perennial.db-wal", "perennial.db-shm",
+		                             "perennial.db-journal", "perennial.lock",   "perennial.reserve" };
+	const char *slash = strrchr(to, '/');
+	const char *name = slash ? slash + 1 : to;
+	bool taken = false;
+	for (size_t i = 0; i < COUNT_OF(names); i++)
+		taken = taken || strcmp(name, names[i]) == 0;
+	AUTO(buf_done) struct buf folder = BUF_INIT(8192), own = BUF_INIT(8192);
+	buf_add(&folder, slash ? to : ".", slash ? (size_t)(slash - to) + 1 : 1);
+	buf_add(&own, database, (size_t)(strrchr(database, '/') - database) + 1);
+	return taken && (folder.failed || own.failed || same_file(buf_cstr(&folder), buf_cstr(&own)));
+}
+
+/* A backup is replaced by the next one, and so is an empty file; a key, say, is not. */
+static enum status may_replace(const char *database, const char *to, struct error *e)
+{
+	static const char head[] = "SQLite format 3";
+	struct stat st;
+	char begin[sizeof head];
+	if (!*to)
+		return error_set(e, ST_INVALID, "the copy has no name; give one");
+	if (is_cas_own(database, to))
+		return error_set(e, ST_INVALID, "%s is the database itself, or belongs to it; give another file", to);
+	if (lstat(to, &st) < 0)
+		return ST_OK;
+	if (!S_ISREG(st.st_mode))
+		return error_set(e, ST_INVALID, "%s is not a file; give a name of its own", to);
+	if (!st.st_size)
+		return ST_OK;
+	AUTO(fd_close_p) int fd = open(to, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+	if (fd < 0)
+		return error_os(e, errno, "open %s", to);
+	if (read(fd, begin, sizeof begin) == sizeof begin && memcmp(begin, head, sizeof head) == 0)
+		return ST_OK;
+	return error_set(e, ST_CONFLICT, "%s is there and is no backup; remove it, or give another name", to);
+}
+
 static enum status put(const char *part, const char *to, struct error *e)
 {
-	struct stat st;
-	if (lstat(to, &st) == 0 && !S_ISREG(st.st_mode))
-		return error_set(e, ST_INVALID, "%s is not a file; give a name of its own", to);
 	if (sync_file(part, e))
 		return e->status;
 	if (rename(part, to) < 0)
@@ -81,6 +119,8 @@ enum status upkeep_backup(const struct store_conf *conf, const char *to, struct 
 		return e->status;
 	if (same_file(from, to))
 		return error_set(e, ST_INVALID, "%s is the database itself; give another file", to);
+	if (may_replace(from, to, e))
+		return e->status;
 	buf_addf(&part, "%s.part", to);
 	if (buf_check(&part, e) || make(buf_cstr(&part), e))
 		return e->status;

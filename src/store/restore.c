@@ -53,7 +53,7 @@ static enum status copy_bytes(int from, int to, struct error *e)
 /* maybe: a log, which need not be there. */
 static enum status copy_file(const char *from, const char *to, bool maybe, struct error *e)
 {
-	AUTO(fd_close_p) int in = open(from, O_RDONLY | O_CLOEXEC);
+	AUTO(fd_close_p) int in = open(from, O_RDONLY | O_CLOEXEC | O_NONBLOCK); /* a pipe does not hold it up */
 	struct stat st;
 	if (unlink(to) < 0 && errno != ENOENT)
 		return error_os(e, errno, "remove %s", to);
@@ -283,6 +283,16 @@ static enum status made_at(sqlite3 *h, struct wall *ret, struct error *e)
 	                  0, &ret->s, e);
 }
 
+/* One row each, without which no CA starts. */
+static enum status has_its_own(sqlite3 *h, struct error *e)
+{
+	int64_t whole;
+	if (raw_number(h, "SELECT (SELECT count(*) FROM meta) = 1 AND (SELECT count(*) FROM crl_number) = 1", 0, &whole,
+	               e))
+		return e->status;
+	return whole ? ST_OK : error_set(e, ST_INVALID, "the backup has no name or no number for the next CRL");
+}
+
 static bool holds_something(const char *path)
 {
 	struct stat st;
@@ -330,8 +340,8 @@ static enum status fill(struct restore *s, struct error *e)
 	AUTO(raw_close_p) sqlite3 *to = NULL;
 	s->r.complete = true;
 	if (raw_open(buf_cstr(&s->fresh), &to, e) || raw_exec(to, "PRAGMA journal_mode = DELETE", e) ||
-	    made_at(to, &s->r.made, e) || raw_exec(to, "BEGIN IMMEDIATE", e) || take_over(s, to, e) ||
-	    settle(s, to, e) || raw_exec(to, "COMMIT", e) || raw_whole(to, e) ||
+	    has_its_own(to, e) || made_at(to, &s->r.made, e) || raw_exec(to, "BEGIN IMMEDIATE", e) ||
+	    take_over(s, to, e) || settle(s, to, e) || raw_exec(to, "COMMIT", e) || raw_whole(to, e) ||
 	    raw_number(to, "SELECT count(*) FROM certs", 0, &s->r.certificates, e) ||
 	    raw_number(to, "SELECT count(*) FROM revocations", 0, &s->r.revocations, e))
 		return error_wrap(e, "%s", buf_cstr(&s->fresh));

@@ -32,8 +32,8 @@ struct upkeep_reader {
 };
 MUST_USE enum status upkeep_export(const struct store_conf *conf, const struct upkeep_reader *r, struct error *e);
 
-/* A copy in one file (0600), checked and on the disk before it gets its name; it replaces what had that name. SQLite
- * only (ST_INVALID). */
+/* A copy in one file (0600), checked and on the disk before it gets its name; it replaces a backup of that name.
+ * ST_CONFLICT: something else has it; ST_INVALID: the name is the database's own; not SQLite. */
 struct upkeep_copied {
 	int64_t certificates, revocations;
 };

@@ -33,7 +33,7 @@ teardown() {
 	run -0 db check
 	[ "$output" = "The database is sound." ]
 	umask 022
-	echo old >copy.db
+	: >copy.db
 	run -0 db backup copy.db
 	[ "$output" = "copy.db holds 3 certificates and 1 revocations." ]
 	[ "$(stat -c %a copy.db)" = 600 ]
@@ -253,7 +253,41 @@ teardown() {
 	[[ "$output" = *"is the database itself"* ]]
 	run -1 db backup .
 	run -1 db backup nosuch/folder/x.db
+	mkfifo pipe
+	refuse pipe "pipe is not a file"
+	cp good.db nameless.db
+	python3 -c 'import sqlite3; c = sqlite3.connect("nameless.db"); c.execute("DELETE FROM meta"); c.commit()'
+	refuse nameless.db "the backup has no name"
 	[ "$(settled)" = "$before" ]
+}
+
+@test "a backup takes the place of a backup, and of nothing else" {
+	ca_start
+	issue a.local
+	folder=$(dirname "$DB")
+	files=$(stat -c "%i %n" "$folder"/*)
+	for name in perennial.db perennial.db-wal perennial.db-shm perennial.db-journal perennial.lock perennial.reserve; do
+		run -1 db backup "$folder/$name"
+		[[ "$output" = *"$name is the database itself"* ]]
+		cd "$folder"
+		run -1 db backup "$name"
+		cd "$BATS_TEST_TMPDIR"
+	done
+	[ "$(stat -c "%i %n" "$folder"/*)" = "$files" ]
+	cp a.local.key before.key
+	run -1 db backup a.local.key
+	[[ "$output" = "a.local.key is there and is no backup; remove it, or give another name" ]]
+	cmp a.local.key before.key
+	run -1 db backup ""
+	[[ "$output" = "the copy has no name; give one" ]]
+	mkfifo pipe
+	run -1 db backup pipe
+	: >new.db
+	db backup new.db
+	db backup new.db
+	db backup perennial.lock # in another folder a name like any other
+	ca_stop
+	db restore new.db
 }
 
 @test "check finds what no program of ours would write" {
