@@ -9,14 +9,16 @@
 #include <stdio.h>
 
 static enum status open_file(int dir, const char *name, const char *what, uid_t owner, int *ret, struct stat *ret_st,
-			     struct error *e)
+                             struct error *e)
 {
 	const int flags = O_RDWR | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC;
 	AUTO(fd_close_p) int fd = openat(dir, name, flags | O_CREAT | O_EXCL, 0600);
 	bool made = fd >= 0;
-	if (!made && errno == EEXIST)
+	bool there = !made && errno == EEXIST;
+	if (there)
 		fd = openat(dir, name, flags);
-	if (fd < 0 && errno == ENOENT)
+	/* Where a new file finds no place it is the folder that is gone, or that takes none. */
+	if (fd < 0 && there && errno == ENOENT)
 		return error_set(e, ST_CONFLICT, "lock %s went away", name);
 	if (fd < 0 || fstat(fd, ret_st))
 		return error_os(e, errno, "locking %s failed: open %s beside it", what, name);
@@ -47,7 +49,7 @@ static enum status busy(int fd, const char *what, struct error *e)
 
 /* ST_CONFLICT: the file was removed, or replaced, by its last holder meanwhile; try again. */
 static enum status take_once(int dir, const char *name, const char *what, uid_t owner, bool wait, int *ret,
-			     struct error *e)
+                             struct error *e)
 {
 	AUTO(fd_close_p) int fd = -1;
 	struct stat mine, now;
@@ -77,7 +79,7 @@ static void sign_with_pid(int fd)
 }
 
 enum status lock_take(int dir, const char *name, const char *what, uid_t owner, bool wait, struct lock *ret,
-		      struct error *e)
+                      struct error *e)
 {
 	struct lock l = LOCK_NONE;
 	snprintf(l.name, sizeof l.name, "%s", name);

@@ -133,6 +133,8 @@ static void folders_that_will_not_do(void **state)
 	assert_int_equal(chmod(in_scratch("open"), 01777), 0);
 	assert_refused(in_scratch("open/admin.sock"), ST_DENIED, "others may write in its folder");
 	assert_int_equal(count_entries(in_scratch("open")), 0);
+	/* takes no new files, not even the lock: said, not tried for ever */
+	assert_refused("/proc/self/a.sock", ST_IO, "no such file or directory");
 }
 
 static void another_user_has_no_right(void **state)
