@@ -80,7 +80,7 @@ enum status caconf_admin_socket(const struct caconf *c, const char *runtime_dir,
 		buf_addf(ret, "%.*s/" CACONF_ADMIN_SOCKET, (int)runtime_n, runtime_dir);
 	else if (c->store.kind == STORE_SQLITE)
 		buf_addf(ret, "%s/" CACONF_ADMIN_SOCKET, c->store.folder);
-	return buf_check(ret, e);
+	return buf_check(ret, e) ? error_wrap(e, "adminSocket: the path") : ST_OK;
 }
 
 /* ---- provisioners ---- */
@@ -326,7 +326,7 @@ static enum status judge_crl(struct caconf *c, struct error *e)
 	if (!c->crl.renew_s)
 		c->crl.renew_s = c->crl.cache_s > 1 ? c->crl.cache_s * 2 / 3 : 1;
 	if (c->crl.idp_url && !*c->crl.idp_url)
-		text_free_p(&c->crl.idp_url);
+		free(TAKE(c->crl.idp_url));
 	if (c->crl.enabled && !c->store_source)
 		return error_set(e, ST_INVALID,
 		                 "crl.enabled: without a database nothing can be revoked; add a \"db\" "
@@ -388,13 +388,19 @@ static enum status judge_store(struct caconf *c, const struct ca_draft *d, struc
 {
 	keep_renewable(c);
 	c->store.kind = store_kind(c, d);
+	/* A folder of that name would be made, and be empty: no revocation would hold. */
+	if (c->store.kind == STORE_SQLITE && (!strncmp(c->store_source, "postgresql://", strlen("postgresql://")) ||
+	                                      !strncmp(c->store_source, "postgres://", strlen("postgres://"))))
+		return error_set(e, ST_INVALID,
+		                 "db.dataSource: the address of a PostgreSQL database, with type \"sqlite\"; set "
+		                 "db.type to \"postgresql\", or name a folder");
 	c->store.folder = c->store.source = c->store_source;
 	c->store.database = c->store_database;
 	int64_t renewable_s = renewable_after_expiry_s(c), listed_s = listed_after_expiry_s(c);
 	c->store.renewable_after_expiry_s = renewable_s >= 0 && renewable_s < listed_s ? listed_s : renewable_s;
-	return c->store.kind == STORE_SQLITE && c->store_database ?
-	               caconf_warn(c, e, "db.database: ignored: sqlite has one database in a folder") :
-	               ST_OK;
+	return c->store.kind == STORE_SQLITE && c->store_database
+	               ? caconf_warn(c, e, "db.database: ignored: sqlite has one database in a folder")
+	               : ST_OK;
 }
 
 static enum status fill(struct caconf *c, struct ca_draft *d, struct error *e)

@@ -380,7 +380,10 @@ static enum status judge_row(struct walk *w, const struct ckey *row, const char 
 			return error_set(e, ST_INVALID, "%s: not an object", shown);
 		return caschema_walk(w, row->path, shown, v, row->inside, e);
 	}
-	bool stays_default = row->dflt && row->home == HOME_CONF && off && !json_is_boolean(v) && row->type != CKEY_INT;
+	/* What is on by default is not left on by a 0 or "" that was meant to switch it off. */
+	bool on = row->type == CKEY_BOOL && row->dflt && strcmp(row->dflt, "true") == 0;
+	bool stays_default =
+		row->dflt && row->home == HOME_CONF && off && !json_is_boolean(v) && row->type != CKEY_INT && !on;
 	if (row->home == HOME_NONE || !w->home[row->home] || stays_default)
 		return row->check ? row->check(shown, v, e) : ST_OK;
 	if (take_value(w, row, shown, v, e))

@@ -153,8 +153,9 @@ static void every_setting_is_taken(void **state)
 		{ "metricsAddress", "\"127.0.0.1:9090\"" },
 		{ "adminSocket", "\"/run/ca/s\"" },
 		{ "password", "\"pass\\tword\"" },
-		{ "crl", "{\"enabled\":true,\"generateOnRevoke\":true,\"cacheDuration\":\"500h\",\"renewPeriod\":\"10s\","
-		         "\"idpURL\":\"http://ca/crl\"}" },
+		{ "crl",
+		  "{\"enabled\":true,\"generateOnRevoke\":true,\"cacheDuration\":\"500h\",\"renewPeriod\":\"10s\","
+		  "\"idpURL\":\"http://ca/crl\"}" },
 		{ "commonName", "\"Our CA\"" },
 		{ "logger", "{\"format\":\"JSON\",\"traceHeader\":\"X-Trace\"}" },
 		{ "db.prune", "{\"keepExpired\":\"forever\",\"interval\":\"10m\"}" },
@@ -289,7 +290,8 @@ static const struct refusal_row {
 	  "crl.idpURL: \"ca.example/crl\" is not a URL of at most 2000 ASCII characters, such as "
 	  "http://ca.example/1.0/crl" },
 	{ "crl.idpURL", "\"http://a b\"",
-	  "crl.idpURL: \"http://a b\" is not a URL of at most 2000 ASCII characters, such as http://ca.example/1.0/crl" },
+	  "crl.idpURL: \"http://a b\" is not a URL of at most 2000 ASCII characters, such as "
+	  "http://ca.example/1.0/crl" },
 	{ "crl.idpURL", "\"http://\"",
 	  "crl.idpURL: \"http://\" is not a URL of at most 2000 ASCII characters, such as http://ca.example/1.0/crl" },
 	{ "insecureAddress", "\"x\"",
@@ -349,6 +351,12 @@ static const struct refusal_row {
 	{ "db.dataSource", "\"\"",
 	  "db.dataSource: missing; give sqlite: the folder that holds the database; postgresql: "
 	  "postgresql://USER@HOST/DATABASE?sslmode=.." },
+	{ "db.dataSource", "\"postgresql://ca@db/ca\"",
+	  "db.dataSource: the address of a PostgreSQL database, with type \"sqlite\"; set db.type to \"postgresql\", "
+	  "or "
+	  "name a folder" },
+	{ "authority.renewWithoutProvisioner", "0", "authority.renewWithoutProvisioner: neither true nor false" },
+	{ "authority.renewWithoutProvisioner", "\"\"", "authority.renewWithoutProvisioner: neither true nor false" },
 	{ "db.prune.keepExpired", "\"30d\"", "db.prune.keepExpired: not a duration such as 24h, nor \"forever\"" },
 	{ "db.prune.keepExpired", "\"-1h\"", "db.prune.keepExpired: must be between 0s and 876000h0m0s" },
 	{ "db.prune.interval", "\"forever\"", "db.prune.interval: not a duration such as 24h" },
@@ -1019,6 +1027,7 @@ static void empty_values_stay_at_their_default(void **state)
 	static const char *const rows[][2] = { { "commonName", "\"\"" },
 		                               { "tls.cipherSuites", "[]" },
 		                               { "tls.minVersion", "0" },
+		                               { "crl.idpURL", "\"\"" },
 		                               { "db.prune.keepExpired", "\"\"" } };
 	for (size_t i = 0; i < COUNT_OF(rows); i++) {
 		struct error e = ERROR_INIT;
@@ -1029,6 +1038,7 @@ static void empty_values_stay_at_their_default(void **state)
 		assert_string_equal(c->common_name, "Step Online CA");
 		assert_int_equal(c->tls_suites_n, 2);
 		assert_true(c->tls_min == 1.2);
+		assert_null(c->crl.idp_url);
 		assert_int_equal(c->store.keep_expired_s, -1);
 	}
 }
