@@ -20,8 +20,10 @@ setup() {
 }
 
 teardown() {
-	ca_stop
+	local failed=0
+	ca_stop || failed=1
 	pg_end
+	return $failed
 }
 
 @test "check, backup and export while the CA runs" {
