@@ -111,4 +111,7 @@ peer_ca_start() {
 		step certificate inspect --short $name.crt | grep -q "Provisioner: $name "
 		step ca renew --force $name.crt $name.key
 	done
+	kill "$PEER_PID"
+	wait "$PEER_PID" # cleanly
+	PEER_PID=
 }
