@@ -44,9 +44,14 @@ stub() {
 	URL="https://localhost:$(cat port)"
 }
 
-# A port of which the kernel has just said that nobody listens there
+# A port that is taken, so that nobody else gets it, and nobody listens there.
 nobody() {
-	URL="https://localhost:$(python3 -c 'import socket; s = socket.create_server(("127.0.0.1", 0)); print(s.getsockname()[1])')"
+	rm -f port
+	python3 -c 'import signal, socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1], flush=True); signal.pause()' \
+		>port 3>&- &
+	STUB=$!
+	ca_wait '[ -s port ]'
+	URL="https://localhost:$(cat port)"
 }
 
 # fails_with TEXT COMMAND...: with this text on stderr, nothing on stdout, and the pair untouched. @URL@ and @PORT@ stand

@@ -78,13 +78,13 @@ PY
 	ca_wait "[ \"\$(cat $1 2>/dev/null)\" = $! ]"
 }
 
-# openssl s_server with a pair, on a port of its own ($SERVER_PORT, chosen once)
+# openssl s_server with a pair, on a port that the kernel chose the first time ($SERVER_PORT)
 serve() {
-	[ -n "${SERVER_PORT:-}" ] || SERVER_PORT=$(python3 -c 'import socket; s = socket.create_server(("127.0.0.1", 0)); print(s.getsockname()[1])')
-	openssl s_server -accept "127.0.0.1:$SERVER_PORT" -cert "$1.crt" -key "$1.key" -quiet </dev/null >/dev/null 2>&1 3>&- &
+	openssl s_server -accept "127.0.0.1:${SERVER_PORT:-0}" -cert "$1.crt" -key "$1.key" -www </dev/null >served 2>&1 3>&- &
 	SERVER=$!
 	echo "$SERVER" >>pids
-	ca_wait "openssl s_client -connect 127.0.0.1:$SERVER_PORT </dev/null >/dev/null 2>&1"
+	ca_wait "grep -q '^ACCEPT' served"
+	SERVER_PORT=${SERVER_PORT:-$(sed -n 's/^ACCEPT 127.0.0.1://p' served)}
 }
 
 @test "the daemon renews at two thirds of the life, again and again, and ends cleanly" {
