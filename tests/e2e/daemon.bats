@@ -304,12 +304,12 @@ exit status 3"
 
 @test "a run that is killed in its command owes it" {
 	issue i.local
-	printf '#!/bin/sh\n[ -e ready ] && touch done && exit\ntouch started\nsleep 1000\n' >hook
+	printf '#!/bin/sh\n[ -e ready ] && touch done && exit\necho $$ >hook.pid\ntouch started\nexec sleep 1000\n' >hook
 	chmod +x hook
 	(step ca renew --force --exec ./hook i.local.crt i.local.key & echo $! >pid; wait) >out 2>&1 3>&- &
 	ca_wait '[ -e started ]'
 	kill -9 "$(cat pid)"
-	pkill -f "^sleep 1000$" -s "$(pgrep -f '^/bin/sh ./hook$' | head -1)" || true
+	kill "$(cat hook.pid)" || true
 	renewed=$(serial i.local.crt)
 	step certificate needs-renewal i.local.crt
 	touch ready
