@@ -69,11 +69,14 @@ pg_stop() {
 
 # Ends the server and all its processes as a power cut would, but for the page cache.
 pg_kill() {
-	local pid
+	local pid i
 	pid=$(head -1 "$PG_DIR/data/postmaster.pid")
 	kill -STOP "$pid" # so that it starts nothing new meanwhile
 	kill -KILL $(ps -o pid= --ppid "$pid") "$pid" 2>/dev/null || true
-	while kill -0 "$pid" 2>/dev/null; do sleep 0.02; done
+	for ((i = 0; i < 3000; i++)); do
+		kill -0 "$pid" 2>/dev/null || break
+		sleep 0.02
+	done
 	rm -f "$PG_DIR/data/postmaster.pid"
 }
 
