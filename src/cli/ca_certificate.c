@@ -139,9 +139,11 @@ static const struct opt opts[] = {
 	OPT_LIST(struct ca_certificate_args, sans, .name = "san", .arg = "<name>",
 	         .help = "Name, address, e-mail or URI that the certificate is for; default: the subject"),
 	OPT_STR(struct ca_certificate_args, not_before, .name = "not-before", .arg = "<time|duration>",
-	        .help = "When the certificate becomes valid"),
+	        .help = "When the certificate begins: a time (RFC 3339), or a duration from now; by default the CA's "
+	                "backdate before now"),
 	OPT_STR(struct ca_certificate_args, not_after, .name = "not-after", .arg = "<time|duration>",
-	        .help = "When it ends; the provisioner's limits apply"),
+	        .help = "When it ends: a time (RFC 3339), or a duration from `--not-before`, else from now; "
+	                "the provisioner's limits apply"),
 	OPT_STR(struct ca_certificate_args, pair_dir, .name = "pair-dir", .arg = "<directory>", .flags = OPT_DIR,
 	        .help = PAIR_DIR_HELP ". It is made where there is none"),
 	KEY_OPTS(struct ca_certificate_args),

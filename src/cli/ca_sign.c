@@ -106,8 +106,11 @@ static const struct opt opts[] = {
 	        .help = "One-time token; else one is made with the provisioner's password"),
 	TOKEN_OPTS(struct ca_sign_args),
 	OPT_STR(struct ca_sign_args, not_before, .name = "not-before", .arg = "<time|duration>",
-	        .help = "When the certificate becomes valid"),
-	OPT_STR(struct ca_sign_args, not_after, .name = "not-after", .arg = "<time|duration>", .help = "When it ends"),
+	        .help = "When the certificate begins: a time (RFC 3339), or a duration from now; by default the CA's "
+	                "backdate before now"),
+	OPT_STR(struct ca_sign_args, not_after, .name = "not-after", .arg = "<time|duration>",
+	        .help = "When it ends: a time (RFC 3339), or a duration from `--not-before`, else from now; "
+	                "the provisioner's limits apply"),
 	OFFLINE_OPTS(struct ca_sign_args),
 	CA_URL_OPT(struct ca_sign_args),
 	CA_ROOT_OPT(struct ca_sign_args),

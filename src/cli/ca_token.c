@@ -120,9 +120,10 @@ static const struct opt opts[] = {
 	OPT_LIST(struct ca_token_args, sans, .name = "san", .arg = "<name>",
 	         .help = "Name, address, e-mail or URI that the certificate is for; default: the subject"),
 	OPT_STR(struct ca_token_args, not_before, .name = "not-before", .arg = "<time|duration>",
-	        .help = "When the token becomes valid"),
+	        .help = "When the token begins: a time (RFC 3339), or a duration from now; by default now"),
 	OPT_STR(struct ca_token_args, not_after, .name = "not-after", .arg = "<time|duration>",
-	        .help = "When the token ends; default: five minutes after its start"),
+	        .help = "When the token ends: a time (RFC 3339), or a duration from now; by default five minutes after "
+	                "its start"),
 	OPT_STR(struct ca_token_args, output_file, .name = "output-file", .arg = "<file>", .flags = OPT_FILE,
 	        .help = "Write the token there (0600) and print nothing"),
 	OPT_FLAG(struct ca_token_args, revoke, .name = "revoke",
