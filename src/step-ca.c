@@ -2,7 +2,6 @@
 #include "cli/cli.h"
 #include "cli/commands.h"
 #include "client/ca.h"
-#include "net/pool.h"
 #include "os/clock.h"
 #include "os/entropy.h"
 #include "os/file.h"
@@ -293,17 +292,8 @@ static void protect_memory(void)
 	prctl(PR_SET_DUMPABLE, 0);
 }
 
-/* A way out, and a way to measure what it is worth. */
-static void use_pool(void)
-{
-	const char *said = getenv("STEP_CA_POOL");
-	if (!said || strcmp(said, "off") != 0)
-		pool_use();
-}
-
 int main(int argc, char *argv[])
 {
 	protect_memory();
-	use_pool();
 	return cli_run(&set, argc > 0 ? argc - 1 : 0, argv + (argc > 0));
 }
