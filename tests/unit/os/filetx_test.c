@@ -195,6 +195,45 @@ static void every_fsync_is_there(void **state)
 	}
 }
 
+/* Old files but for one that is changed already, and the journal. */
+static void interrupt(size_t n)
+{
+	struct error e = ERROR_INIT;
+	enum status st = ST_OK;
+	for (unsigned at = 1; !st || !filetx_pending(path_of(0), stage.state); at++) {
+		put_old(n);
+		fail_arm(stage.in_place ? FAIL_WRITE : FAIL_RENAME, at, EIO);
+		st = replace(n, &e);
+		assert_true(fail_disarm());
+	}
+}
+
+/* Of a recovery too, before the journal goes: each content, the folder, and the journal's folder. */
+static void every_fsync_of_a_recovery_is_there(void **state)
+{
+	(void)state;
+	for (int in_place = 0; in_place < 2; in_place++) {
+		set_stage(in_place);
+		unsigned want = in_place ? FILES + 2 : FILES - 1 + 2, at = 1;
+		for (bool hit = true; hit; at++) {
+			struct filetx *t = NULL;
+			struct error e = ERROR_INIT;
+			bool recovered;
+			interrupt(FILES);
+			fail_arm(FAIL_SYNC, at, EIO);
+			enum status st = open_files(FILES, false, &t, &recovered, &e);
+			hit = fail_disarm();
+			filetx_close(t);
+			/* Unless it is only the journal's going that may be lost, the journal is there for the next. */
+			assert_int_equal(st, hit && at < want ? ST_IO : ST_OK);
+			assert_int_equal(filetx_pending(path_of(0), stage.state), st != ST_OK);
+			assert_true(assert_next_open_heals(FILES));
+		}
+		assert_int_equal(at - 2, want);
+		leave_stage();
+	}
+}
+
 /* The first rename fails, nothing has changed: then nothing is pending either. (The journal's own is the one before.)
  */
 static void a_commit_that_changed_nothing_leaves_no_journal(void **state)
@@ -1249,6 +1288,7 @@ int main(void)
 		LONG(a_failed_call_leaves_old_or_new_in_place),
 		CASE(a_commit_that_changed_nothing_leaves_no_journal),
 		LONG(every_fsync_is_there),
+		LONG(every_fsync_of_a_recovery_is_there),
 		LONG(killed_anywhere_the_next_open_heals),
 		LONG(killed_anywhere_the_next_open_heals_in_place),
 		LONG(recovery_may_be_killed_too),
