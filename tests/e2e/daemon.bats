@@ -647,6 +647,11 @@ kill 999999999 with signal 1 failed: no such process"
 	step_run ca renew --check line.local.crt line.local.key
 	expect 1
 	grep -q "^FAILED renewal allowed: " .out
+	# the line alone says no as well
+	sqlite3 -cmd ".timeout 10000" "$STEPPATH/db/perennial.db" "DELETE FROM revocations WHERE serial = '$id'"
+	step_run ca renew --check line.local.crt line.local.key
+	expect 1
+	grep -q "^FAILED renewal allowed: " .out
 	# who has no certificate to show is told so
 	[ "$(curl -s -o /dev/null -w '%{http_code}' --cacert "$CA_ROOT" "$CA_URL/renewable")" = 400 ]
 }

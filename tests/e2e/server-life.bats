@@ -197,6 +197,33 @@ ask() {
 	[ "$first" != "$(leaf)" ]
 }
 
+# --- a full house
+
+@test "beyond its connections: health and who shows a certificate are served, the others are told when to come again" {
+	ca_start
+	issue a.local
+	ca_stop
+	ca_json '.limits += {connections: 1, connectionsSpare: 8}' # a place may be given back a moment after the answer
+	ca_start
+	python3 - "$CA_PORT" "$CA_ROOT" a.local.crt a.local.key <<-'END'
+		import http.client, socket, ssl, sys
+		port, root, crt, key = int(sys.argv[1]), *sys.argv[2:]
+		context = ssl.create_default_context(cafile=root)
+		busy = context.wrap_socket(socket.create_connection(("127.0.0.1", port)), server_hostname="localhost")
+		busy.sendall(b"POST /sign HTTP/1.1\r\nHost: localhost\r\nContent-Length: 50\r\n\r\n{")
+		def ask(method, path, context=context):
+		    c = http.client.HTTPSConnection("localhost", port, context=context, timeout=60)
+		    c.request(method, path)
+		    r = c.getresponse()
+		    r.read()
+		    return r.status, r.headers["Retry-After"]
+		holder = ssl.create_default_context(cafile=root)
+		holder.load_cert_chain(crt, key)
+		got = [ask("GET", "/health"), ask("GET", "/provisioners"), ask("POST", "/renew", holder), ask("GET", "/provisioners")]
+		assert got == [(200, None), (503, "10"), (201, None), (503, "10")], got
+	END
+}
+
 # --- stop
 
 @test "SIGTERM finishes a running request, takes no new one, and ends with 0" {

@@ -860,6 +860,7 @@ static void handler_that_is_late(void **state)
 	assert_true(wire_puts(&w, GET("/hold") "\r\n"));
 	assert_true(wire_read_all(&w, &got));
 	assert_has(&got, "HTTP/1.1 503 ");
+	assert_has(&got, "\r\nRetry-After: 30\r\n");
 	wire_close(&w);
 	assert_int_equal(s.done, 0);
 	answer(s.held[0], 200, "too late");
