@@ -242,6 +242,9 @@ static const struct command cmd_serve = {
 	.args_size = sizeof(struct ca_args),
 	.exit_codes = "0 after a signal; 1 for a wrong flag; 2 where the configuration, a key, the database or the address "
 	              "does not allow to start.",
+	.environment = "`STEPPATH` says where `config/ca.json` is looked for; else that is `.step` in the home folder. "
+	               "Of systemd `NOTIFY_SOCKET`, `WATCHDOG_USEC`, `RUNTIME_DIRECTORY` (of the admin socket) and "
+	               "`JOURNAL_STREAM` are heeded. Options come from the command line alone.",
 	.examples = (const struct example[]){ { "Start with the password of the intermediate key in a file",
 	                                        "step-ca $(step path)/config/ca.json --password-file password.txt" },
 	                                      { 0 } },

@@ -86,6 +86,7 @@ struct command {
 	const struct opt *opts;  /* ends with OPT_END; may be NULL */
 	size_t args_size;        /* sizeof of the options' struct */
 	const char *exit_codes;  /* text or NULL */
+	const char *environment; /* the same; the program itself tells what holds for its commands */
 	const struct example *examples; /* ends with line NULL; may be NULL */
 	bool hidden;
 	bool needs_defaults;     /* a broken defaults.json is an error here, not a missing one */

@@ -244,6 +244,10 @@ void render_help(const struct command_set *set, const struct command *c, struct 
 		head(&page, "EXIT CODES");
 		paragraphs(&page, c->exit_codes, TEXT);
 	}
+	if (c->environment) {
+		head(&page, "ENVIRONMENT");
+		paragraphs(&page, c->environment, TEXT);
+	}
 	examples(c, &page);
 	buf_add_slice(out, buf_slice(&page));
 	if (page.failed || line.failed)

@@ -74,6 +74,7 @@ static void command(struct buf *out, const struct command *c)
 	member(out, "usage", c->usage);
 	member(out, "description", c->description);
 	member(out, "exit_codes", c->exit_codes);
+	member(out, "environment", c->environment);
 	boolean(out, "hidden", c->hidden);
 	boolean(out, "runs", c->run);
 	buf_addf(out, ",\"pos_min\":%u,\"pos_max\":%u,\"positionals\":[", c->pos_min, c->pos_max);

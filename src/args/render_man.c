@@ -235,22 +235,13 @@ static void examples(const struct command *c, struct buf *out)
 }
 
 /* What holds for every command stands in the program's own page. */
-static void environment(const struct command_set *set, const struct command *c, struct buf *out)
+static void see_also(const struct command_set *set, const struct command *c, struct buf *out)
 {
-	if (c->path[0]) {
-		buf_adds(out, ".SH \"SEE ALSO\"\n.BR ");
-		text(out, set->program);
-		buf_addf(out, " (%d)\n", man_section(set));
+	if (!c->path[0])
 		return;
-	}
-	buf_adds(
-		out,
-		".SH ENVIRONMENT\n"
-		"Every option that is not given on the command line is looked up as \\fBSTEP_\\fR and its first name "
-		"in\n"
-		"capitals, with \\fB\\-\\fR written as \\fB_\\fR (\\fBSTEP_CA_URL\\fR for \\fB\\-\\-ca\\-url\\fR), and "
-		"then under its name in\n\\fIconfig/defaults.json\\fR. \\fB\\-f\\fR, \\fB\\-\\-force\\fR goes by "
-		"\\fBSTEP_F\\fR and \\fBSTEP_FORCE\\fR. Lists are separated by commas.\n");
+	buf_adds(out, ".SH \"SEE ALSO\"\n.BR ");
+	text(out, set->program);
+	buf_addf(out, " (%d)\n", man_section(set));
 }
 
 void render_man(const struct command_set *set, const struct command *c, const char *date, struct buf *out)
@@ -272,5 +263,9 @@ void render_man(const struct command_set *set, const struct command *c, const ch
 		paragraphs(out, c->exit_codes);
 	}
 	examples(c, out);
-	environment(set, c, out);
+	if (c->environment) {
+		buf_adds(out, ".SH ENVIRONMENT\n");
+		paragraphs(out, c->environment);
+	}
+	see_also(set, c, out);
 }

@@ -141,6 +141,11 @@ setup() {
 		[ -z "$warnings" ] || { echo "$page: $warnings"; false; }
 	done
 	refute grep -l internal docs/man/man1/*
+	grep -q STEP_CA_URL docs/man/man1/step.1
+	step-ca internal-docs docs # whose options come from its command line alone
+	grep -q RUNTIME_DIRECTORY docs/man/man8/step-ca.8
+	refute grep -E 'STEP_(CA_URL|FORCE)' docs/man/man8/step-ca.8
+	[ -z "$(LC_ALL=C.UTF-8 MANROFFSEQ= man --warnings -l docs/man/man8/step-ca.8 2>&1 >/dev/null)" ]
 }
 
 # ---- create ----

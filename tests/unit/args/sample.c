@@ -45,6 +45,7 @@ static const struct command renew = {
 	.opts = renew_opts,
 	.args_size = sizeof(struct renew_args),
 	.exit_codes = "0 where it worked, 1 where not.",
+	.environment = "`STEP_SAMPLE` is heeded.",
 	.examples = renew_examples,
 	.run = run,
 };
