@@ -87,6 +87,9 @@ struct db {
 
 /* PostgreSQL: by which number a writer knows its last batch again, from connection to connection. */
 struct pg_mark {
+	/* Which history the writer's last connection was in: cluster and timeline, see db_pg.c; 0: none yet. Readers in
+	 * other threads look at it, so it is atomic. */
+	int64_t era;
 	char writer[40]; /* "" before the first connection */
 	int64_t batch;
 	bool unsure; /* its COMMIT was sent, and the answer lost */
@@ -152,7 +155,8 @@ MUST_USE enum status db_prune_lock(struct db *db, bool *ret_mine, struct error *
 /* Between batches. SQLite: brings its log into the database file. */
 enum db_tidy {
 	DB_TIDY_LONG,  /* when it is long */
-	DB_TIDY_SHORT, /* when it has become any length: the disk is full, and must hold both the log and what comes of it */
+	DB_TIDY_SHORT, /* when it has become any length: the disk is full, and must hold both the log and what comes of
+	                  it */
 	DB_TIDY_WHOLE, /* now, all of it, waiting for readers: after an I/O error, see writer.c */
 };
 MUST_USE enum status db_tidy(struct db *db, enum db_tidy how, struct error *e);

@@ -43,6 +43,8 @@ struct pg {
 	struct db db;
 	PGconn *h;
 	struct pg_mark *mark; /* of the writer */
+	int64_t era;
+	const int64_t *known_era; /* pg_mark's */
 	bool broken;
 	bool begin;  /* is to be sent along with the next statement */
 	bool open;   /* a transaction is */
@@ -55,6 +57,27 @@ static const struct db_engine engine;
 static struct pg *pg_of(struct db *db)
 {
 	return (struct pg *)db;
+}
+
+/* --- which history ------------------------------------------------------------------------------------------------ */
+
+/* A standby that is promoted begins a timeline of a higher number, so of two servers of one cluster that both take
+ * writes, the one with the lower number is an old primary that came back, and lacks what was answered since. An era is
+ * both in one number: what tells the cluster above, the timeline in the lower half. A server that tells neither (some
+ * are PostgreSQL in name) has era 0 and is not judged. */
+#define ERA                                                                                                            \
+	"SELECT system_identifier << 32 | ('x' || left(pg_walfile_name(pg_current_wal_lsn()), 8))::bit(32)::bigint"    \
+	" FROM pg_control_system()"
+
+static bool is_older(int64_t a, int64_t b)
+{
+	uint64_t x = (uint64_t)a, y = (uint64_t)b;
+	return x && y && x >> 32 == y >> 32 && (uint32_t)x < (uint32_t)y;
+}
+
+static int64_t known_era(const struct pg *p)
+{
+	return __atomic_load_n(p->known_era, __ATOMIC_RELAXED);
 }
 
 /* --- failures ----------------------------------------------------------------------------------------------------- */
@@ -370,12 +393,12 @@ static bool pg_sound(struct db *db)
 }
 
 /* A server that ended the connection has said so, or at least closed it: there is something to read. It speaks unasked
- * for little else, and a new connection is cheap. */
+ * for little else, and a new connection is cheap. One that froze while a standby took over has said nothing. */
 static bool pg_alive(struct db *db)
 {
 	struct pg *p = pg_of(db);
 	struct pollfd fd = { .fd = libpq.socket(p->h), .events = POLLIN };
-	p->broken |= poll(&fd, 1, 0) != 0;
+	p->broken |= poll(&fd, 1, 0) != 0 || is_older(p->era, known_era(p));
 	return !p->broken;
 }
 
@@ -551,20 +574,77 @@ static bool refused(const struct pgconn *c, const char *said)
 	return ping == PQPING_OK || ping == PQPING_NO_ATTEMPT;
 }
 
-/* first: of this process */
-static enum status pg_connect(struct pg *p, const struct pgconn *c, bool first, struct error *e)
+/* One server, into p. ST_IO: it is not to be had, or not to be used. */
+static enum status connect_one(struct pg *p, const struct pgconn_one *one, struct error *e)
 {
 	char said[400];
-	p->h = libpq.connectdbParams(c->keys, c->values, 0);
+	p->broken = false;
+	p->era = 0;
+	p->h = libpq.connectdbParams(one->keys, one->values, 0);
 	if (!p->h)
 		return error_nomem(e);
-	if (libpq.status(p->h) == CONNECTION_OK && !libpq.setnonblocking(p->h, 1)) {
-		libpq.setNoticeReceiver(p->h, noticed, p);
-		return ST_OK;
+	if (libpq.status(p->h) != CONNECTION_OK || libpq.setnonblocking(p->h, 1)) {
+		one_line(libpq.errorMessage(p->h), said, sizeof(said));
+		return error_set(e, ST_IO, "%s", said);
 	}
-	p->broken = true;
-	one_line(libpq.errorMessage(p->h), said, sizeof(said));
-	return error_set(e, first && refused(c, said) ? ST_DENIED : ST_IO, "%s", said);
+	libpq.setNoticeReceiver(p->h, noticed, p);
+	if (pg_number(&p->db, ERA, &p->era, e) && p->broken)
+		return e->status;
+	if (!is_older(p->era, known_era(p)))
+		return ST_OK;
+	return error_set(
+		e, ST_IO,
+		"%s: an old primary that takes writes again (timeline %u, and %u was in use): it lacks what was "
+		"answered since; stop it, or, if it is what you want, restart step-ca",
+		one->shown, (unsigned)(uint32_t)p->era, (unsigned)(uint32_t)known_era(p));
+}
+
+/* What each server said that is not to be used. */
+struct refusals {
+	char text[600];
+};
+
+static void refusal_add(struct refusals *r, const struct error *e)
+{
+	size_t n = strlen(r->text);
+	snprintf(r->text + n, sizeof(r->text) - n, "%s%s", n ? "; " : "", e->text);
+}
+
+/* Of the servers that are named, the first that may be used; all: the one that is furthest on. ST_OK with p->h NULL:
+ * there is none. ST_NOMEM */
+static enum status find_server(struct pg *p, const struct pgconn *c, bool all, struct refusals *no, struct error *e)
+{
+	PGconn *best = NULL;
+	int64_t era = 0;
+	enum status st = ST_OK;
+	for (size_t i = 0; i < pgconn_hosts(c) && st != ST_NOMEM && (all || !best); i++) {
+		struct pgconn_one one;
+		pgconn_one(c, i, &one);
+		st = connect_one(p, &one, e);
+		bool better = !st && (!best || is_older(era, p->era));
+		PGconn *other = better ? best : p->h;
+		if (better) {
+			best = p->h;
+			era = p->era;
+		}
+		if (other)
+			libpq.finish(other);
+		if (st)
+			refusal_add(no, e);
+	}
+	p->h = best;
+	p->era = era;
+	p->broken = !best;
+	return st == ST_NOMEM ? st : ST_OK;
+}
+
+/* first: of this process */
+static enum status pg_connect(struct pg *p, const struct pgconn *c, bool writer, bool first, struct error *e)
+{
+	struct refusals no = { "" };
+	if (find_server(p, c, writer || !known_era(p), &no, e))
+		return e->status;
+	return p->h ? ST_OK : error_set(e, first && refused(c, no.text) ? ST_DENIED : ST_IO, "%s", no.text);
 }
 
 /* The session's rules, whatever the role's or the database's are: what was answered is on disk (and at the standby,
@@ -667,11 +747,14 @@ enum status db_pg_new(const struct db_where *where, enum db_role role, struct db
 	p->db.engine = &engine;
 	AUTO(db_free_p) struct db *db = &p->db;
 	bool first = role == DB_WRITER && !where->mark->writer[0];
-	if (pg_connect(p, where->pg, first, e) || simple(p, session, NULL, e) || check_server(p, e))
+	p->known_era = &where->mark->era;
+	if (pg_connect(p, where->pg, role == DB_WRITER, first, e) || simple(p, session, NULL, e) || check_server(p, e))
 		return e->status;
 	if (role == DB_READER && simple(p, "SET default_transaction_read_only = on", NULL, e))
 		return e->status;
 	p->mark = role == DB_WRITER ? where->mark : NULL;
+	if (p->mark && p->era)
+		__atomic_store_n(&p->mark->era, p->era, __ATOMIC_RELAXED);
 	*ret = TAKE(db);
 	return ST_OK;
 }

@@ -200,3 +200,64 @@ enum status pgconn_parse(const char *source, const char *database, struct pgconn
 	c = (struct pgconn){ 0 };
 	return ST_OK;
 }
+
+/* --- one of several ----------------------------------------------------------------------------------------------- */
+
+static size_t items(const char *list)
+{
+	size_t n = list != NULL;
+	for (const char *p = list; p && (p = strchr(p, ',')); p++)
+		n++;
+	return n;
+}
+
+/* The i-th; of a list of one, that. False: it has no such, or is too long. */
+static bool item(const char *list, size_t i, char *ret, size_t n)
+{
+	for (size_t k = items(list) == 1 ? 0 : i; k && list; k--) {
+		list = strchr(list, ',');
+		list += list != NULL;
+	}
+	return list && snprintf(ret, n, "%.*s", (int)strcspn(list, ","), list) < (int)n;
+}
+
+size_t pgconn_hosts(const struct pgconn *c)
+{
+	const char *host = find(c, "host"), *address = find(c, "hostaddr"), *port = find(c, "port");
+	struct pgconn_one one;
+	size_t n = items(address ? address : host);
+	if (n < 2 || (address && host && items(host) != n) || (items(port) > 1 && items(port) != n))
+		return 1;
+	for (size_t i = 0; i < n; i++)
+		if ((host && !item(host, i, one.host, sizeof(one.host))) ||
+		    (address && !item(address, i, one.hostaddr, sizeof(one.hostaddr))) ||
+		    (port && !item(port, i, one.port, sizeof(one.port))))
+			return 1;
+	return n;
+}
+
+void pgconn_one(const struct pgconn *c, size_t i, struct pgconn_one *ret)
+{
+	struct {
+		const char *key;
+		char *to;
+		size_t size;
+	} lists[] = {
+		{ "host", ret->host, sizeof(ret->host) },
+		{ "hostaddr", ret->hostaddr, sizeof(ret->hostaddr) },
+		{ "port", ret->port, sizeof(ret->port) },
+	};
+	bool several = pgconn_hosts(c) > 1;
+	ret->host[0] = ret->hostaddr[0] = ret->port[0] = '\0';
+	memcpy(ret->keys, c->keys, sizeof(ret->keys));
+	memcpy(ret->values, c->values, sizeof(ret->values));
+	for (size_t k = 0; several && k < c->n; k++)
+		for (size_t l = 0; l < COUNT_OF(lists); l++)
+			if (!strcmp(c->keys[k], lists[l].key) && item(c->values[k], i, lists[l].to, lists[l].size))
+				ret->values[k] = lists[l].to;
+	if (several)
+		snprintf(ret->shown, sizeof(ret->shown), "%s%s%s", ret->host[0] ? ret->host : ret->hostaddr,
+		         ret->port[0] ? ":" : "", ret->port);
+	else
+		snprintf(ret->shown, sizeof(ret->shown), "%s", c->shown);
+}

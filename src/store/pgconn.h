@@ -8,7 +8,7 @@ struct pgconn {
 	/* libpq's parameters, NULL at the end. They hold the password: never logged, wiped at the end. */
 	const char *keys[PGCONN_MAX + 1], *values[PGCONN_MAX + 1];
 	size_t n;
-	char shown[256]; /* "ca on db1:5432": for errors */
+	char shown[256];   /* "ca on db1:5432": for errors */
 	char warning[320]; /* "", or what the operator should know */
 };
 
@@ -17,3 +17,14 @@ struct pgconn {
  * libpq_load() was called. ST_INVALID, and the text tells nothing that could be the password. */
 MUST_USE enum status pgconn_parse(const char *source, const char *database, struct pgconn *ret, struct error *e);
 void pgconn_done(struct pgconn *c);
+
+/* How many servers it names, to be tried one by one. 1 also where its lists do not fit each other: libpq tells that. */
+size_t pgconn_hosts(const struct pgconn *c);
+
+/* What libpq is given for one of them alone. It borrows from c. */
+struct pgconn_one {
+	const char *keys[PGCONN_MAX + 1], *values[PGCONN_MAX + 1];
+	char host[256], hostaddr[256], port[16];
+	char shown[320]; /* "db1:5432": for errors */
+};
+void pgconn_one(const struct pgconn *c, size_t i, struct pgconn_one *ret);

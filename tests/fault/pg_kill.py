@@ -4,8 +4,8 @@ itself, its clients meet 503 at worst, and what they were told is in the databas
 revocations stand.
 
 usage: pg_kill.py CALOAD"""
-import atexit, os, random, subprocess, sys, time
-import lab
+import random, sys
+import lab, pgserver
 from lab import need
 from storm import Storm
 
@@ -13,54 +13,13 @@ ROUNDS = 60 if lab.TORTURE else 3
 CLIENTS = 8
 MOST = 150 # answers before it ends
 AFTER = 30 # and after it is back
-BASH = os.path.join(os.path.dirname(os.path.abspath(__file__)), "../lib/pg.bash")
-
-
-class Server:
-    def __init__(self):
-        self.dir = self.bash('pg_init >/dev/null && echo "$PG_DIR"').strip()
-        atexit.register(self.bash, "pg_end")
-        self.url = self.bash("pg_url").strip()
-
-    def bash(self, command, status=0):
-        env = dict(os.environ, PG_DIR=getattr(self, "dir", ""))
-        r = subprocess.run(["bash", "-c", f". {BASH}; {command}"], env=env, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-                           stderr=subprocess.PIPE, text=True)
-        need(r.returncode == status, lambda: f"{command}: {r.returncode} {r.stderr}")
-        return r.stdout
-
-    def pid(self):
-        with open(self.dir + "/data/postmaster.pid") as f:
-            return int(f.readline())
-
-    def start(self):
-        """The children of a server that was killed take a moment to notice."""
-        end = time.monotonic() + 60
-        while True:
-            try:
-                self.bash("pg_start")
-                return
-            except AssertionError:
-                need(time.monotonic() < end, "PostgreSQL does not start again")
-                time.sleep(0.1)
-
-    def end(self, how):
-        self.bash({"kill": "pg_kill", "fast": "pg_stop fast", "immediate": "pg_stop immediate"}[how])
-
-    def query(self, sql):
-        if sql.startswith("PRAGMA"):
-            return [("ok",)]
-        said = self.bash(f'pg_sql "{sql}"')
-        count = sql.startswith("SELECT count")
-        rows = (line.split("|") for line in said.splitlines())
-        return [tuple(int(v) if count else bytes.fromhex(v[2:]) if v.startswith("\\x") else v for v in row) for row in rows]
 
 
 class Nodes(Storm):
     answers = 0
 
     def __init__(self, caload):
-        self.server = Server()
+        self.server = pgserver.Server()
         super().__init__(caload, CLIENTS)
         self.ca.stop()
         self.ca.configure(lambda conf: conf.update(db={"type": "postgresql", "dataSource": self.server.url}))
@@ -95,9 +54,7 @@ class Nodes(Storm):
 
 def main():
     tap = lab.Tap()
-    if subprocess.run(["bash", "-c", f". {BASH}; pg_bin"], stdout=subprocess.DEVNULL).returncode:
-        tap.skip("PostgreSQL", "is not installed")
-        tap.end()
+    pgserver.require(tap)
     world = Nodes(sys.argv[1])
     for i in range(ROUNDS):
         tap.run(f"end {i + 1}", world.end_and_come_back, i)

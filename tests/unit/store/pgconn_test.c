@@ -127,12 +127,62 @@ static int setup(void **state)
 	return libpq_load(&e);
 }
 
+static const char *given(const struct pgconn_one *one, const char *key)
+{
+	for (size_t i = 0; one->keys[i]; i++)
+		if (!strcmp(one->keys[i], key))
+			return one->values[i];
+	return "-";
+}
+
+/* Each server alone; where the lists do not fit each other, all as they stand, for libpq to say so. */
+static void one_by_one(void **state)
+{
+	(void)state;
+	static const struct {
+		const char *source;
+		size_t n, i;
+		const char *host, *hostaddr, *port, *shown;
+	} rows[] = {
+		{ "postgresql://u@db1,db2:5433/ca", 2, 0, "db1", "-", "", "db1" },
+		{ "postgresql://u@db1,db2:5433/ca", 2, 1, "db2", "-", "5433", "db2:5433" },
+		{ "postgresql://a,b,c,d/ca", 4, 3, "d", "-", "", "d" },
+		{ "host=a,b port=7 dbname=ca", 2, 0, "a", "-", "7", "a:7" },
+		{ "host=a,b port=7 dbname=ca", 2, 1, "b", "-", "7", "b:7" },
+		{ "host=a,b hostaddr=10.0.0.1,10.0.0.2 dbname=ca", 2, 1, "b", "10.0.0.2", "-", "b" },
+		{ "hostaddr=10.0.0.1,10.0.0.2 port=1,2 dbname=ca", 2, 1, "-", "10.0.0.2", "2", "10.0.0.2:2" },
+		{ "host=a hostaddr=10.0.0.1 dbname=ca", 1, 0, "a", "10.0.0.1", "-", "ca on a" },
+		{ "host=a,b hostaddr=10.0.0.1 dbname=ca", 1, 0, "a,b", "10.0.0.1", "-", "ca on a,b" },
+		{ "host=a,b,c port=1,2 dbname=ca", 1, 0, "a,b,c", "-", "1,2", "ca on a,b,c:1,2" },
+		{ "host=a,b port=12345678901234567,2 dbname=ca", 1, 0, "a,b", "-", "12345678901234567,2",
+		  "ca on a,b:12345678901234567,2" },
+		{ "dbname=ca", 1, 0, "-", "-", "-", "ca on this machine" },
+	};
+	for (size_t i = 0; i < COUNT_OF(rows); i++) {
+		struct error e = ERROR_INIT;
+		struct pgconn c = { 0 };
+		struct pgconn_one one;
+		if (pgconn_parse(rows[i].source, NULL, &c, &e))
+			fail_msg("%s: %s", rows[i].source, e.text);
+		assert_int_equal(pgconn_hosts(&c), rows[i].n);
+		pgconn_one(&c, rows[i].i, &one);
+		assert_string_equal(given(&one, "host"), rows[i].host);
+		assert_string_equal(given(&one, "hostaddr"), rows[i].hostaddr);
+		assert_string_equal(given(&one, "port"), rows[i].port);
+		assert_string_equal(given(&one, "dbname"), "ca");
+		assert_string_equal(given(&one, "target_session_attrs"), "read-write");
+		assert_string_equal(one.shown, rows[i].shown);
+		pgconn_done(&c);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(ours_and_theirs),
 		cmocka_unit_test(refused),
 		cmocka_unit_test(warned_of),
+		cmocka_unit_test(one_by_one),
 	};
 	return cmocka_run_group_tests_name("store/pgconn", tests, setup, NULL);
 }
