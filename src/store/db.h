@@ -87,9 +87,10 @@ struct db {
 
 /* PostgreSQL: by which number a writer knows its last batch again, from connection to connection. */
 struct pg_mark {
-	/* Which history the writer's last connection was in: cluster and timeline, see db_pg.c; 0: none yet. Readers in
-	 * other threads look at it, so it is atomic. */
-	int64_t era;
+	/* Readers in other threads share these two, so they are atomic. Which history the writer's last connection was
+	 * in: cluster and timeline, see db_pg.c; 0: none yet. And how often a server gave no answer in time: what was
+	 * connected before that is no longer trusted. */
+	int64_t era, silences;
 	char writer[40]; /* "" before the first connection */
 	int64_t batch;
 	bool unsure; /* its COMMIT was sent, and the answer lost */

@@ -42,9 +42,9 @@ struct statement {
 struct pg {
 	struct db db;
 	PGconn *h;
-	struct pg_mark *mark; /* of the writer */
-	int64_t era;
-	const int64_t *known_era; /* pg_mark's */
+	struct pg_mark *mark;   /* of the writer */
+	struct pg_mark *shared; /* of all connections: see there what is atomic */
+	int64_t era, silences;  /* when it was made */
 	bool broken;
 	bool begin;  /* is to be sent along with the next statement */
 	bool open;   /* a transaction is */
@@ -77,7 +77,7 @@ static bool is_older(int64_t a, int64_t b)
 
 static int64_t known_era(const struct pg *p)
 {
-	return __atomic_load_n(p->known_era, __ATOMIC_RELAXED);
+	return __atomic_load_n(&p->shared->era, __ATOMIC_RELAXED);
 }
 
 /* --- failures ----------------------------------------------------------------------------------------------------- */
@@ -175,6 +175,7 @@ static enum status pg_wait(struct pg *p, struct error *e)
 		int n = left > 0 ? poll(&fd, 1, (int)left) : 0;
 		if (n == 0) {
 			p->broken = true;
+			__atomic_add_fetch(&p->shared->silences, 1, __ATOMIC_RELAXED);
 			return error_set(e, ST_IO, "no answer within %d s", ANSWER_MS / 1000);
 		}
 		if ((n < 0 && errno != EINTR) || (n > 0 && !libpq.consumeInput(p->h)))
@@ -393,12 +394,14 @@ static bool pg_sound(struct db *db)
 }
 
 /* A server that ended the connection has said so, or at least closed it: there is something to read. It speaks unasked
- * for little else, and a new connection is cheap. One that froze while a standby took over has said nothing. */
+ * for little else, and a new connection is cheap. One that froze, and was replaced by a standby maybe, has said
+ * nothing: one wait for it is enough, and not one for each connection. */
 static bool pg_alive(struct db *db)
 {
 	struct pg *p = pg_of(db);
 	struct pollfd fd = { .fd = libpq.socket(p->h), .events = POLLIN };
-	p->broken |= poll(&fd, 1, 0) != 0 || is_older(p->era, known_era(p));
+	p->broken |= poll(&fd, 1, 0) != 0 || is_older(p->era, known_era(p)) ||
+	             p->silences != __atomic_load_n(&p->shared->silences, __ATOMIC_RELAXED);
 	return !p->broken;
 }
 
@@ -747,7 +750,8 @@ enum status db_pg_new(const struct db_where *where, enum db_role role, struct db
 	p->db.engine = &engine;
 	AUTO(db_free_p) struct db *db = &p->db;
 	bool first = role == DB_WRITER && !where->mark->writer[0];
-	p->known_era = &where->mark->era;
+	p->shared = where->mark;
+	p->silences = __atomic_load_n(&p->shared->silences, __ATOMIC_RELAXED);
 	if (pg_connect(p, where->pg, role == DB_WRITER, first, e) || simple(p, session, NULL, e) || check_server(p, e))
 		return e->status;
 	if (role == DB_READER && simple(p, "SET default_transaction_read_only = on", NULL, e))
