@@ -111,7 +111,7 @@ static void say_clock(struct agent *a, struct agent_pair *p, const struct plan *
 
 static const char *left(struct wall due, struct wall now, char out[DURATION_TEXT])
 {
-	return duration_format_s(due.s > now.s ? (due.s - now.s) * DURATION_S : 0, out);
+	return duration_format_s(due.s > now.s ? duration_of_s(due.s - now.s) : 0, out);
 }
 
 /* When to look at a pair again: at the plan's time, or when something that is owed may be tried. */

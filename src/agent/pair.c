@@ -359,8 +359,8 @@ static enum status check(struct turn *t, const struct ca *ca, const struct gain 
 		voice_say(v, VOICE_INFO,
 		          "Note: the new certificate lives %s, the old one lived %s: the CA's own certificate may be "
 		          "near its end.",
-		          duration_format_s(notes.new_life_s * DURATION_S, a),
-		          duration_format_s(notes.old_life_s * DURATION_S, b));
+		          duration_format_s(duration_of_s(notes.new_life_s), a),
+		          duration_format_s(duration_of_s(notes.old_life_s), b));
 	if (notes.not_yet_valid)
 		voice_say(v, VOICE_INFO,
 		          "Note: the certificate is valid from %s, which lies ahead of this machine's clock.",

@@ -126,6 +126,14 @@ const char *duration_format(int64_t ns, char out[DURATION_TEXT])
 	return out;
 }
 
+int64_t duration_of_s(int64_t s)
+{
+	int64_t ns;
+	if (__builtin_mul_overflow(s, DURATION_S, &ns))
+		return s < 0 ? INT64_MIN : INT64_MAX;
+	return ns;
+}
+
 const char *duration_format_s(int64_t ns, char out[DURATION_TEXT])
 {
 	int64_t s = ns / DURATION_S, rest = ns % DURATION_S;

@@ -18,5 +18,8 @@ MUST_USE enum status duration_parse(struct slice s, int64_t *ret_ns, struct erro
 /* As Go's Duration.String(): "15h17m0s", "1.5s", "350ms", "0s". */
 const char *duration_format(int64_t ns, char out[DURATION_TEXT]);
 
+/* Whole seconds as a duration; what is longer than 292 years is the longest one: a certificate may end in 9999. */
+int64_t duration_of_s(int64_t s);
+
 /* Rounded half away from zero to whole seconds first, as the peer's messages are: "23h58m44s". */
 const char *duration_format_s(int64_t ns, char out[DURATION_TEXT]);

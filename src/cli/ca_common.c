@@ -224,8 +224,8 @@ enum status check_answer(struct invocation *inv, const struct ca *c, const struc
 		inv_say(inv,
 		        "Note: the new certificate lives %s, the old one lived %s: the CA's own certificate may be "
 		        "near its end.",
-		        duration_format_s(notes.new_life_s * DURATION_S, a),
-		        duration_format_s(notes.old_life_s * DURATION_S, b));
+		        duration_format_s(duration_of_s(notes.new_life_s), a),
+		        duration_format_s(duration_of_s(notes.old_life_s), b));
 	if (notes.not_yet_valid)
 		inv_say(inv, "Note: the certificate is valid from %s, which lies ahead of this machine's clock.",
 		        wall_rfc3339(cert_facts(got->v[0])->not_before, t));

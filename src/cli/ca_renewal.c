@@ -246,7 +246,7 @@ _Static_assert(COUNT_OF(outcomes) == OUTCOMES, "");
 static enum status check_within_validity(const char *flag, const struct opt_duration *d, bool or_equal,
                                          const struct cert_facts *f, struct error *e)
 {
-	int64_t validity_ns = (f->not_after.s - f->not_before.s) * DURATION_S;
+	int64_t validity_ns = duration_of_s(f->not_after.s - f->not_before.s);
 	char a[DURATION_TEXT], b[DURATION_TEXT];
 	if (!d->set || d->ns < validity_ns || (or_equal && d->ns == validity_ns))
 		return ST_OK;
@@ -296,8 +296,8 @@ static enum status hold_back(const struct renewal *r, struct turn *t, enum outco
 		return ST_OK;
 	*ret = WAITING;
 	error_set(e, ST_AGAIN, "certificate not %s: the attempt %s ago has failed (%s); the next is due in %s", r->done,
-	          duration_format_s((t->now.s - t->record.failed.s) * DURATION_S, ago), t->record.error,
-	          duration_format_s((until.s - t->now.s) * DURATION_S, in));
+	          duration_format_s(duration_of_s(t->now.s - t->record.failed.s), ago), t->record.error,
+	          duration_format_s(duration_of_s(until.s - t->now.s), in));
 	st_ignore(turn_deploy(t, false, &ignored), "each failure was told, and is owed");
 	return e->status;
 }
@@ -384,7 +384,7 @@ static enum status once(const struct renewal *r, struct turn *t, enum outcome *r
 	if (!is_due(r, t)) {
 		*ret = NOT_DUE;
 		inv_say(r->inv, "certificate not %s: expires in %s", r->done,
-		        duration_format_s((t->cert.not_after.s - t->now.s) * DURATION_S, left));
+		        duration_format_s(duration_of_s(t->cert.not_after.s - t->now.s), left));
 		return ST_OK;
 	}
 	st = hold_back(r, t, ret, e);
@@ -478,8 +478,8 @@ static enum status run_daemon(struct renewal *r, struct kept_password *password,
 static enum status check_flags(struct renewal *r, struct deploy *d, struct ca *url, struct error *e)
 {
 	const struct renewal_flags *f = r->flags;
-	if ((!f->offline && ca_set_url(r->inv, r->ca, url, e)) || check_periods(r, e) ||
-	    check_signal(f, e) || check_others(f, e) || make_deploy(f, d, e))
+	if ((!f->offline && ca_set_url(r->inv, r->ca, url, e)) || check_periods(r, e) || check_signal(f, e) ||
+	    check_others(f, e) || make_deploy(f, d, e))
 		return e->status;
 	return make_dress(f, &r->conf, e);
 }

@@ -33,7 +33,7 @@ static void check_dates(struct report *p, const struct turn *t)
 		         until);
 	else
 		snprintf(text, sizeof text, "serial %s, until %s (%s left)", t->cert.serial, until,
-		         duration_format_s((t->cert.not_after.s - t->now.s) * DURATION_S, left));
+		         duration_format_s(duration_of_s(t->cert.not_after.s - t->now.s), left));
 	add(p, "certificate and key", !over, text);
 }
 

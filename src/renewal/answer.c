@@ -46,6 +46,8 @@ enum status answer_check(const struct chain *got, const struct answer_terms *t, 
 	const struct cert_facts *old = t->old ? cert_facts(t->old) : NULL;
 	if (f->is_ca)
 		return error_set(e, ST_PEER, "the answer's first certificate is that of a CA");
+	if (old && slice_eq(f->der, old->der))
+		return error_set(e, ST_PEER, "it is the certificate that is to be renewed");
 	if (!key_equal(cert_key(got->v[0]), t->key))
 		return error_set(e, ST_PEER, "the new certificate is not for our key");
 	if (f->not_after.s < t->now.s)

@@ -17,6 +17,6 @@ struct answer_notes { /* for the user; not refusals */
 };
 
 /* ST_PEER with the reason: key does not fit, chain does not build to our root, names differ from the old ones, already
- * expired, is a CA. */
+ * expired, is a CA, is the old one itself. */
 MUST_USE enum status answer_check(const struct chain *got, const struct answer_terms *t, struct answer_notes *ret,
                                   struct error *e);

@@ -214,7 +214,7 @@ bool plan_skew_words(struct wall ours, struct wall ca, int64_t slack_s, struct b
 	buf_addf(out,
 	         "this machine's clock is %s %s the CA's (%s against %s): set the one that is wrong, and keep it right "
 	         "(timedatectl set-ntp true)",
-	         duration_format_s(s * DURATION_S, by), ours.s < ca.s ? "behind" : "ahead of", wall_rfc3339(ours, a),
+	         duration_format_s(duration_of_s(s), by), ours.s < ca.s ? "behind" : "ahead of", wall_rfc3339(ours, a),
 	         wall_rfc3339(ca, b));
 	return true;
 }

@@ -89,7 +89,18 @@ static void good(void **state)
 static void bad(void **state)
 {
 	(void)state;
-	enum spoilt { EMPTY, CA_CERT, OTHER_KEY, EXPIRED, OTHER_CN, OTHER_SANS, OTHER_ROOT, NO_CHAIN, OLD_ISSUER };
+	enum spoilt {
+		EMPTY,
+		CA_CERT,
+		OTHER_KEY,
+		EXPIRED,
+		OTHER_CN,
+		OTHER_SANS,
+		OTHER_ROOT,
+		NO_CHAIN,
+		OLD_ISSUER,
+		SAME
+	};
 	static const struct {
 		enum spoilt spoilt;
 		const char *why;
@@ -97,6 +108,7 @@ static void bad(void **state)
 		{ EMPTY, "the answer holds no certificate" },
 		{ CA_CERT, "the answer's first certificate is that of a CA" },
 		{ OTHER_KEY, "the new certificate is not for our key" },
+		{ SAME, "it is the certificate that is to be renewed" },
 		{ EXPIRED, "the new certificate expired on 2030-03-18T17:46:40Z already" },
 		{ OTHER_CN, "the new certificate's common name is 'b.example', the old one's 'a.example'" },
 		{ OTHER_SANS, "the new certificate's DNS names are not those of the old one" },
@@ -121,11 +133,13 @@ static void bad(void **state)
 			break;
 		case OTHER_KEY:
 			p.terms.key = key;
-			answer_of(p.ca, p.old.cert, &got);
+			renew(p.ca, p.old.cert, TESTCA_NOW, &new);
+			answer_of(p.ca, new.cert, &got);
 			break;
 		case EXPIRED:
 			p.terms.now.s += 86401;
-			answer_of(p.ca, p.old.cert, &got);
+			renew(p.ca, p.old.cert, TESTCA_NOW, &new);
+			answer_of(p.ca, new.cert, &got);
 			break;
 		case OTHER_CN:
 			testca_issue(p.ca, p.key, "b.example", TESTCA_NOW, &new);
@@ -157,10 +171,15 @@ static void bad(void **state)
 			answer_of(other, new.cert, &got);
 			break;
 		case NO_CHAIN:
-			assert_ok(chain_add(&got, p.old.cert, &e));
+			renew(p.ca, p.old.cert, TESTCA_NOW, &new);
+			assert_ok(chain_add(&got, new.cert, &e));
 			break;
 		case OLD_ISSUER: /* sent with the issuer that another CA has under the same name */
-			answer_of(other, p.old.cert, &got);
+			renew(p.ca, p.old.cert, TESTCA_NOW, &new);
+			answer_of(other, new.cert, &got);
+			break;
+		case SAME:
+			answer_of(p.ca, p.old.cert, &got);
 			break;
 		}
 		assert_int_equal(answer_check(&got, &p.terms, &notes, &e), ST_PEER);

@@ -734,6 +734,9 @@ static void clocks_are_compared(void **state)
 		{ ISSUED + 61, ISSUED, 60,
 		  "this machine's clock is 1m1s ahead of the CA's (2030-03-17T17:47:41Z against "
 		  "2030-03-17T17:46:40Z): set " },
+		{ ISSUED, INT64_C(253402300799), 60, /* no duration is so long */
+		  "this machine's clock is 2562047h47m16.854775807s behind the CA's (2030-03-17T17:46:40Z against "
+		  "9999-12-" },
 		{ 0, ISSUED, 60,
 		  "this machine's clock is 527777h46m40s behind the CA's (1970-01-01T00:00:00Z against " },
 	};
