@@ -191,6 +191,8 @@ static enum status run_check(struct invocation *inv, struct error *e)
 		inv->exit_code = EXIT_START;
 		return e->status;
 	}
+	if (caconf_warn_of_expiry(conf, e))
+		return e->status;
 	for (size_t i = 0; i < conf->warnings_n; i++)
 		inv_say(inv, "warning: %s", conf->warnings[i]);
 	buf_addf(&inv->out, "%s is good.\n", buf_cstr(&path));
@@ -244,7 +246,7 @@ static const struct command cmd_serve = {
 	              "does not allow to start.",
 	.environment = "`STEPPATH` says where `config/ca.json` is looked for; else that is `.step` in the home folder. "
 	               "Of systemd `NOTIFY_SOCKET`, `WATCHDOG_USEC`, `RUNTIME_DIRECTORY` (of the admin socket) and "
-	               "`JOURNAL_STREAM` are heeded. Options come from the command line alone.",
+	               "`JOURNAL_STREAM` are heeded. Of the options `--quiet` alone is looked up there, as `STEP_CA_QUIET`.",
 	.examples = (const struct example[]){ { "Start with the password of the intermediate key in a file",
 	                                        "step-ca $(step path)/config/ca.json --password-file password.txt" },
 	                                      { 0 } },

@@ -203,8 +203,7 @@ static enum status warn_of_own_root(struct caconf *c, const struct authority *a,
 	return ST_OK;
 }
 
-/* A peer's file has no such bound. */
-static enum status warn_of_expiry(struct caconf *c, struct error *e)
+enum status caconf_warn_of_expiry(struct caconf *c, struct error *e)
 {
 	for (size_t i = 0; i < c->provs_n; i++) {
 		const struct provisioner *p = &c->provs[i];
@@ -227,7 +226,7 @@ static enum status warn_all(struct caconf *c, const struct authority *a, struct 
 	for (size_t i = 0; i < a->issuers.n; i++)
 		if (warn_of_end(c, "crt", a->issuers.v[i], now, e))
 			return e->status;
-	if (warn_of_order(c, &a->issuers, e) || warn_of_own_root(c, a, e) || warn_of_expiry(c, e))
+	if (warn_of_order(c, &a->issuers, e) || warn_of_own_root(c, a, e) || caconf_warn_of_expiry(c, e))
 		return e->status;
 	return warn_of_claims(c, a->issuers.v[0], now, e);
 }

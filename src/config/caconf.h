@@ -72,6 +72,10 @@ MUST_USE enum status caconf_parse(struct slice text, const char *path, struct ca
 /* The error then begins with the path of the file. ST_MISSING where there is none. */
 MUST_USE enum status caconf_load(const char *path, struct caconf **ret, struct error *e);
 
+/* Appends a warning for each provisioner that renews after expiry without a bound, which a peer's file cannot have.
+ * caconf_build does so too; this is for who does not build. */
+MUST_USE enum status caconf_warn_of_expiry(struct caconf *c, struct error *e);
+
 /* Reads roots, issuer chain and key (with the password) and builds the snapshot. Checks that the key fits, that the
  * chain leads to a root, and warns of what will expire (warnings are appended to c). The source's password
  * (it may be NULL) is tried before that of ca.json, unless it asks a person. c keeps what it has and may be built again.

@@ -142,8 +142,9 @@ setup() {
 	done
 	refute grep -l internal docs/man/man1/*
 	grep -q STEP_CA_URL docs/man/man1/step.1
-	step-ca internal-docs docs # whose options come from its command line alone
+	step-ca internal-docs docs # of whose options one is looked up
 	grep -q RUNTIME_DIRECTORY docs/man/man8/step-ca.8
+	grep -q STEP_CA_QUIET docs/man/man8/step-ca.8
 	refute grep -E 'STEP_(CA_URL|FORCE)' docs/man/man8/step-ca.8
 	[ -z "$(LC_ALL=C.UTF-8 MANROFFSEQ= man --warnings -l docs/man/man8/step-ca.8 2>&1 >/dev/null)" ]
 }

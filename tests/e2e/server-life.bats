@@ -139,6 +139,14 @@ ask() {
 	[ "$(grep -c 'oidc.* is disabled: OIDC provisioners are not built yet' <<<"$stderr")" -eq 1 ]
 }
 
+@test "renewal after expiry without a bound is warned about, by the start and by check" {
+	ca_json '.authority.provisioners[0].claims.allowRenewalAfterExpiry = true'
+	run -0 --separate-stderr step-ca check "$JSON"
+	[ "$(grep -c '^warning: .* set claims.renewalAfterExpiry, such as 720h$' <<<"$stderr")" -eq 1 ]
+	ca_start
+	[ "$(grep -c 'level=warning msg=.* set claims.renewalAfterExpiry, such as 720h' "$CA_DIR/ca.log")" -eq 1 ]
+}
+
 @test "restricting keys of a provisioner that are not built disable that provisioner alone" {
 	python3 "$BATS_TEST_DIRNAME/jwt.py" new-key py.jwk
 	ca_json --argjson key "$(python3 "$BATS_TEST_DIRNAME/jwt.py" public py.jwk)" '
