@@ -53,6 +53,12 @@ in_json() {
 	awk '{ printf "%s\\n", $0 }' "$1"
 }
 
+# forge CSR-FILE: forged.csr is the same but for the last bit of its signature
+forge() {
+	openssl req -in "$1" -outform DER | python3 -c \
+		'import sys, base64; b = bytearray(sys.stdin.buffer.read()); b[-1] ^= 1; print("-----BEGIN CERTIFICATE REQUEST-----\n" + base64.encodebytes(b).decode() + "-----END CERTIFICATE REQUEST-----")' >forged.csr
+}
+
 # request TOKEN CSR-FILE [JQ-FILTER]: a body for /sign
 request() {
 	jq -cn --arg ott "$1" --rawfile csr "$ALL/$2" "{csr: \$csr, ott: \$ott}${3:+ | $3}"
@@ -273,8 +279,7 @@ e403() {
 	# DER in base64 without armour
 	get /sign -d "$(jq -cn --arg csr "$(openssl req -in "$ALL/x.csr" -outform DER | base64 -w0)" '{csr: $csr, ott: "x"}')"
 	e400 "error decoding json"
-	openssl req -in "$ALL/x.csr" -outform DER | python3 -c \
-		'import sys, base64; b = bytearray(sys.stdin.buffer.read()); b[-1] ^= 1; print("-----BEGIN CERTIFICATE REQUEST-----\n" + base64.encodebytes(b).decode() + "-----END CERTIFICATE REQUEST-----")' >forged.csr
+	forge "$ALL/x.csr"
 	get /sign -d "$(jq -cn --rawfile csr forged.csr '{csr: $csr, ott: "x"}')"
 	e400 "invalid csr"
 }
@@ -362,6 +367,9 @@ pair() {
 	e400 "missing csr"
 	get /rekey -d '{"csr":"x"}' "${MTLS[@]}"
 	e400 "error decoding json"
+	forge new.csr
+	get /rekey -d "{\"csr\":\"$(in_json forged.csr)\"}" "${MTLS[@]}"
+	e400 "invalid csr"
 	get /rekey -d "{\"csr\":\"$(in_json "$ALL/weak.csr")\"}" "${MTLS[@]}"
 	e403 "certificate request RSA key must be at least 2048 bits (256 bytes)"
 }
@@ -596,7 +604,8 @@ raw() {
 	TOKEN=$(token a.local)
 	step ca certificate a.local a.crt a.key --token "$TOKEN"
 	step ca renew --force a.crt a.key
-	get "/health?ott=$TOKEN"
+	get "/health?ott=$TOKEN" -H 'X-Request-Id: tell-no-secret'
+	ca_wait "grep -q tell-no-secret '$CA_DIR/ca.log'"
 	refute grep -q "p4ssword" "$CA_DIR/ca.log"
 	for secret in $(tr . ' ' <<<"$TOKEN") $(tr . ' ' <<<"$jwe") "$(sed -n 2p a.key)" "$(sed -n 2p "$STEPPATH/secrets/intermediate_ca_key")" \
 		"$(sed -n 5p "$STEPPATH/secrets/intermediate_ca_key")"; do

@@ -365,6 +365,22 @@ static void credential_of_a_line_closed_late(void **state)
 	world_end(w);
 }
 
+/* Not known here, but for the line that was renewed from it and bears its name. */
+static void credential_of_an_imported_line(void **state)
+{
+	(void)state;
+	static const struct event story[] = {
+		{ CHANGE_RENEW, "50", "950", OUTCOME_DONE },
+		{ CHANGE_ISSUE, "51", NULL, OUTCOME_DONE, .key = 'F', .credential = "950", .credential_key = 'Q' },
+		{ CHANGE_REVOKE_LINE, "50", NULL, OUTCOME_DONE },
+		{ CHANGE_ISSUE, "52", NULL, OUTCOME_CREDENTIAL_REVOKED, .key = 'F', .credential = "950",
+		  .credential_key = 'Q' },
+	};
+	struct world *w = tell(story, COUNT_OF(story));
+	expect(w, "SELECT count(*) FROM revocations WHERE serial = '950'", "0");
+	world_end(w);
+}
+
 static void own_only(void **state)
 {
 	(void)state;
@@ -492,6 +508,7 @@ int main(void)
 		cmocka_unit_test(descendants),
 		cmocka_unit_test(credentials),
 		cmocka_unit_test(credential_of_a_line_closed_late),
+		cmocka_unit_test(credential_of_an_imported_line),
 		cmocka_unit_test(own_only),
 		cmocka_unit_test(dry_run),
 		cmocka_unit_test(long_line),
