@@ -126,6 +126,7 @@ class World(Storm):
 
     def true(self, clients, told):
         need(not told.wrong, "under load: " + "\n".join(told.wrong[:5]))
+        need(not any("conflict" in text.lower() for text in told.later), lambda: "\n".join(told.later))
         self.all_there(told)
         self.whole()
         return f"{told}, {len(told.later)} times 503"
