@@ -36,37 +36,62 @@ static void pause_ms(int64_t ms)
 	nanosleep(&t, NULL);
 }
 
+/* Each in a savepoint. */
+static enum status decide_each(struct store *s, struct batch *b, size_t at, size_t n, struct error *e)
+{
+	for (size_t k = at; k < at + n; k++) {
+		size_t i = b->order[k];
+		b->st[i] = apply_change(s->db, b->v[i].change, s->kind != STORE_MEMORY, &b->outcome[i], &b->e[i]);
+		if (apply_fatal(b->st[i])) {
+			*e = b->e[i];
+			return e->status;
+		}
+	}
+	return ST_OK;
+}
+
+static enum status decide_in_step(struct store *s, struct batch *b, size_t at, size_t n, struct error *e)
+{
+	const struct change *c[BATCH_MAX] = { NULL };
+	enum outcome outcome[BATCH_MAX];
+	for (size_t k = 0; k < n; k++)
+		c[k] = b->v[b->order[at + k]].change;
+	if (apply_batch(s->db, c, n, true, outcome, NULL, e))
+		return e->status;
+	for (size_t k = 0; k < n; k++) {
+		b->st[b->order[at + k]] = ST_OK;
+		b->outcome[b->order[at + k]] = outcome[k];
+	}
+	return ST_OK;
+}
+
 /* Changes at..at+n of the order. */
 static enum status range_decide(struct store *s, struct batch *b, size_t at, size_t n, struct error *e)
 {
 	if (db_begin(s->db, e))
 		return e->status;
-	for (size_t k = at; k < at + n; k++) {
-		size_t i = b->order[k];
-		b->st[i] = apply_change(s->db, b->v[i].change, s->kind != STORE_MEMORY, &b->outcome[i], &b->e[i]);
-		if (apply_fatal(b->st[i]) || (b->st[i] && !db_savepoints(s->db))) {
-			*e = b->e[i];
-			return e->status;
-		}
-	}
+	if (db_savepoints(s->db) ? decide_each(s, b, at, n, e) : decide_in_step(s, b, at, n, e))
+		return e->status;
 	return db_commit_batch(s->db, e);
 }
 
-/* What another node may hold too: the token, or the line by its last certificate. */
+/* What another node may hold too: the line by its last certificate, the token, the revoked serial. */
 static const char *held(const struct change *c)
 {
-	return c->token_id                                          ? c->token_id
-	       : c->kind == CHANGE_RENEW || c->kind == CHANGE_REKEY ? c->cert.parent
-	                                                            : c->serial;
+	return c->kind == CHANGE_RENEW || c->kind == CHANGE_REKEY                          ? c->cert.parent
+	       : c->kind == CHANGE_REVOKE || c->kind == CHANGE_REVOKE_LINE || !c->token_id ? c->serial
+	                                                                                   : c->token_id;
 }
 
 /* In the order of what they hold: two nodes that were given the same take it in the same order, so that one waits for
- * the other and not each for each. All of a batch are at the same time, so any order will do. */
+ * the other and not each for each (instep.c). All of a batch are at the same time, so any order will do. */
 static int by_held(const void *a, const void *b, void *ctx)
 {
 	const struct batch *of = ctx;
 	size_t x = *(const uint16_t *)a, y = *(const uint16_t *)b;
-	int by = strcmp(held(of->v[x].change), held(of->v[y].change));
+	const struct change *cx = of->v[x].change, *cy = of->v[y].change;
+	int by = apply_class(cx) - apply_class(cy);
+	by = by ? by : strcmp(held(cx), held(cy));
 	return by ? by : (int)x - (int)y;
 }
 

@@ -228,6 +228,11 @@ enum db_kind db_kind(const struct db *db)
 	return db->engine->kind;
 }
 
+bool db_shared(const struct db *db)
+{
+	return db->engine->hold;
+}
+
 bool db_savepoints(const struct db *db)
 {
 	return db->engine->savepoints;
@@ -252,8 +257,9 @@ enum status db_number(struct db *db, const char *sql, int64_t *ret, struct error
 enum status db_run(struct db *db, enum sql id, struct error *e)
 {
 	bool row;
-	AUTO(query_done) struct query q = query_of(db, id);
-	return query_row(&q, &row, e);
+	AUTO(query_done) struct query q = { .db = db };
+	db->engine->start(&q, id);
+	return db->engine->row(&q, &row, e);
 }
 
 enum status db_begin(struct db *db, struct error *e)
@@ -372,4 +378,9 @@ const char *query_get_text(struct query *q, int column)
 struct slice query_get_blob(struct query *q, int column)
 {
 	return q->db->engine->get_blob(q, column);
+}
+
+enum status db_each(struct db *db, const struct db_ask *ask, void *const *items, size_t n, struct error *e)
+{
+	return db->engine->each(db, ask, items, n, e);
 }

@@ -108,6 +108,8 @@ struct db_where {
  * ST_IO; ST_NOMEM. */
 MUST_USE enum status db_new(const struct db_where *where, enum db_role role, struct db **ret, struct error *e);
 enum db_kind db_kind(const struct db *db);
+/* Do other processes write at the same time? */
+bool db_shared(const struct db *db);
 /* A change that is bad can be taken back alone (SQL_SAVEPOINT); else the whole transaction goes with it. */
 bool db_savepoints(const struct db *db);
 void db_free(struct db *db);
@@ -185,3 +187,15 @@ int64_t query_get_int(struct query *q, int column); /* truth is 0 or 1 */
 /* "" for NULL. Both valid until the next step. */
 const char *query_get_text(struct query *q, int column);
 struct slice query_get_blob(struct query *q, int column);
+
+/* One statement for many: what it is asked of each item, and what is made of the answer. take() reads the first row,
+ * where there is one, and runs no statement itself. */
+struct db_ask {
+	enum sql id;
+	bool waits; /* it may, for what others hold: each answer is to come by itself, lest a long wait looks like a dead server */
+	void (*bind)(struct query *q, void *item);
+	enum status (*take)(struct query *q, bool row, void *item, struct error *e);
+};
+/* Asks for n items, one after the other; on PostgreSQL the journey is one for all of them. Errors as of query_row, or
+ * the first of take(): then the rest may have been asked, or not. */
+MUST_USE enum status db_each(struct db *db, const struct db_ask *ask, void *const *items, size_t n, struct error *e);

@@ -39,6 +39,7 @@ struct db_engine {
 	int64_t (*get_int)(struct query *q, int column);
 	const char *(*get_text)(struct query *q, int column);
 	struct slice (*get_blob)(struct query *q, int column);
+	enum status (*each)(struct db *db, const struct db_ask *ask, void *const *items, size_t n, struct error *e);
 };
 
 /* Of every statement: the text that both engines take, with parameters ?1, ?2..; or SQLite's and PostgreSQL's. */

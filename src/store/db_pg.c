@@ -192,13 +192,14 @@ static enum status pg_result(struct pg *p, PGresult **ret, struct error *e)
 	return ST_OK;
 }
 
-/* Reads what the sent statements gave, to the sync point. *ret_last: the last one's result, where all went well.
- * ret_done, where not NULL: how many did. The first failure is the one that is told. */
-static enum status pg_collect(struct pg *p, PGresult **ret_last, int *ret_done, struct error *e)
+/* Is given each answer that went well, in order, and owns it. */
+typedef enum status answer_fn(void *ctx, PGresult *res, struct error *e);
+
+/* Reads what the sent statements gave, always to the sync point unless the connection is lost: what is left unread
+ * would be taken for the next one's. The first failure, also fn's, is the one that is told; fn gets none after it. */
+static enum status pg_answers(struct pg *p, answer_fn *fn, void *ctx, struct error *e)
 {
 	enum status st = ST_OK;
-	int done = 0;
-	PGresult *last = NULL;
 	for (bool synced = false; !synced && !p->broken;) {
 		PGresult *res = NULL;
 		struct error later;
@@ -212,10 +213,8 @@ static enum status pg_collect(struct pg *p, PGresult **ret_last, int *ret_done, 
 			continue;
 		ExecStatusType got = libpq.resultStatus(res);
 		synced = got == PGRES_PIPELINE_SYNC;
-		if (got == PGRES_COMMAND_OK || got == PGRES_TUPLES_OK) {
-			done++;
-			libpq.clear(last);
-			last = res;
+		if (!st && (got == PGRES_COMMAND_OK || got == PGRES_TUPLES_OK)) {
+			st = fn(ctx, res, e);
 			continue;
 		}
 		/* Aborted is what stands behind the one that failed. */
@@ -223,14 +222,36 @@ static enum status pg_collect(struct pg *p, PGresult **ret_last, int *ret_done, 
 			st = pg_fail(p, res, e);
 		libpq.clear(res);
 	}
-	if (ret_done)
-		*ret_done = done;
-	if (st || p->broken) {
-		libpq.clear(last);
-		return st ? st : pg_lost(p, e);
-	}
-	*ret_last = last;
+	return st ? st : p->broken ? pg_lost(p, e) : ST_OK;
+}
+
+struct last {
+	PGresult *res;
+	int done;
+};
+
+static enum status keep_last(void *ctx, PGresult *res, struct error *e)
+{
+	struct last *l = ctx;
+	(void)e;
+	libpq.clear(l->res);
+	l->res = res;
+	l->done++;
 	return ST_OK;
+}
+
+/* *ret_last: the last one's result, where all went well. ret_done, where not NULL: how many did. */
+static enum status pg_collect(struct pg *p, PGresult **ret_last, int *ret_done, struct error *e)
+{
+	struct last l = { 0 };
+	enum status st = pg_answers(p, keep_last, &l, e);
+	if (ret_done)
+		*ret_done = l.done;
+	if (st)
+		libpq.clear(l.res);
+	else
+		*ret_last = l.res;
+	return st;
 }
 
 static enum status pg_pipeline(struct pg *p, struct error *e)
@@ -457,23 +478,30 @@ static void pg_blob(struct query *q, struct slice b)
 	next_param(q, OID_BYTEA, b.n ? (const char *)b.p : "", b.n, true);
 }
 
-/* The table's ?1 is $1 here. */
-static enum status pg_prepare(struct pg *p, struct statement *s, const char *name, enum sql id, struct error *e)
+enum { NAME_MAX_BYTES = 16 };
+
+static const char *name_of(enum sql id, char name[NAME_MAX_BYTES])
 {
-	char text[2048];
+	snprintf(name, NAME_MAX_BYTES, "s%d", (int)id);
+	return name;
+}
+
+/* The table's ?1 is $1 here. */
+static enum status pg_prepare(struct pg *p, struct statement *s, enum sql id, struct error *e)
+{
+	char text[2048], name[NAME_MAX_BYTES];
 	const char *sql = sql_texts[id].pg ? sql_texts[id].pg : sql_texts[id].sqlite;
 	if ((size_t)snprintf(text, sizeof(text), "%s", sql) >= sizeof(text))
 		return error_set(e, ST_BUG, "statement %d is too long", (int)id);
 	for (char *c = text; (c = strchr(c, '?'));)
 		*c = '$';
-	return libpq.sendPrepare(p->h, name, text, s->n, s->types) ? ST_OK : pg_lost(p, e);
+	return libpq.sendPrepare(p->h, name_of(id, name), text, s->n, s->types) ? ST_OK : pg_lost(p, e);
 }
 
-static enum status pg_run(struct pg *p, struct statement *s, enum sql id, struct error *e)
+/* What has to be sent before a bound statement: *ret_n pieces. */
+static enum status pg_ahead(struct pg *p, struct statement *s, enum sql id, int *ret_n, struct error *e)
 {
-	char name[16];
-	int before = 0, done;
-	snprintf(name, sizeof(name), "s%d", (int)id);
+	*ret_n = 0;
 	if (pg_pipeline(p, e))
 		return e->status;
 	if (p->begin) {
@@ -481,19 +509,39 @@ static enum status pg_run(struct pg *p, struct statement *s, enum sql id, struct
 			return pg_lost(p, e);
 		p->begin = false;
 		p->open = true;
-		before++;
+		++*ret_n;
 	}
 	if (!s->prepared) {
-		if (pg_prepare(p, s, name, id, e))
+		if (pg_prepare(p, s, id, e))
 			return e->status;
-		before++;
+		++*ret_n;
 	}
-	if (!libpq.sendQueryPrepared(p->h, name, s->n, s->values, s->lengths, s->formats, 1) ||
-	    !libpq.pipelineSync(p->h))
+	return ST_OK;
+}
+
+static enum status pg_send(struct pg *p, struct statement *s, enum sql id, struct error *e)
+{
+	char name[NAME_MAX_BYTES];
+	return libpq.sendQueryPrepared(p->h, name_of(id, name), s->n, s->values, s->lengths, s->formats, 1)
+	               ? ST_OK
+	               : pg_lost(p, e);
+}
+
+static enum status pg_run(struct pg *p, struct statement *s, enum sql id, struct error *e)
+{
+	int before, done;
+	if (pg_ahead(p, s, id, &before, e) || pg_send(p, s, id, e))
+		return e->status;
+	if (!libpq.pipelineSync(p->h))
 		return pg_lost(p, e);
 	enum status st = pg_collect(p, &s->res, &done, e);
 	s->prepared |= done >= before;
 	return st;
+}
+
+static enum status too_much(struct error *e)
+{
+	return error_set(e, ST_INVALID, "a statement with too much in it");
 }
 
 static enum status pg_row(struct query *q, bool *ret_row, struct error *e)
@@ -501,7 +549,7 @@ static enum status pg_row(struct query *q, bool *ret_row, struct error *e)
 	struct pg *p = pg_of(q->db);
 	struct statement *s = q->s;
 	if (q->rc)
-		return error_set(e, ST_INVALID, "a statement with too much in it");
+		return too_much(e);
 	if (s->row < 0 && pg_run(p, s, (enum sql)(s - p->statements), e))
 		return e->status;
 	*ret_row = ++s->row < libpq.ntuples(s->res);
@@ -540,6 +588,66 @@ static struct slice pg_get_blob(struct query *q, int column)
 {
 	struct statement *s = q->s;
 	return slice_of(libpq.getvalue(s->res, s->row, column), (size_t)libpq.getlength(s->res, s->row, column));
+}
+
+struct asked {
+	const struct db_ask *ask;
+	void *const *items;
+	struct query q;
+	int before, done;
+	bool unwanted;
+};
+
+static enum status take_next(void *ctx, PGresult *res, struct error *e)
+{
+	struct asked *a = ctx;
+	struct statement *s = a->q.s;
+	enum status st = ST_OK;
+	s->res = res;
+	s->row = 0;
+	if (a->done++ >= a->before && !a->unwanted)
+		st = a->ask->take(&a->q, libpq.ntuples(res) > 0, a->items[a->done - 1 - a->before], e);
+	libpq.clear(TAKE(s->res));
+	return st;
+}
+
+/* Sends all. The connection does not block: what the socket does not take stays with libpq, and pg_wait reads and
+ * writes at the same time, so the server never waits for us while we wait for it. */
+static enum status pg_ask(struct pg *p, struct asked *a, size_t n, struct error *e)
+{
+	for (size_t i = 0; i < n; i++) {
+		struct statement *s = a->q.s;
+		pg_start(&a->q, a->ask->id);
+		a->ask->bind(&a->q, a->items[i]);
+		if (a->q.rc)
+			return too_much(e);
+		if ((i == 0 && pg_ahead(p, s, a->ask->id, &a->before, e)) || pg_send(p, s, a->ask->id, e))
+			return e->status;
+		if (a->ask->waits && i + 1 < n && !libpq.sendFlushRequest(p->h))
+			return pg_lost(p, e);
+	}
+	return ST_OK;
+}
+
+static enum status pg_each(struct db *db, const struct db_ask *ask, void *const *items, size_t n, struct error *e)
+{
+	struct pg *p = pg_of(db);
+	struct statement *s = &p->statements[ask->id];
+	struct asked a = { .ask = ask, .items = items, .q = { .db = db, .s = s } };
+	if (!n)
+		return ST_OK;
+	if (pg_pipeline(p, e))
+		return e->status;
+	enum status st = pg_ask(p, &a, n, e);
+	struct error later;
+	if (p->broken)
+		return st;
+	if (!libpq.pipelineSync(p->h))
+		return pg_lost(p, e);
+	a.unwanted = st; /* but read all the same */
+	enum status answered = pg_answers(p, take_next, &a, st ? &later : e);
+	s->prepared |= a.done >= a.before;
+	return st ? st : answered;
 }
 
 /* Two who name the same thing, which has no row to be locked, come one after the other. */
@@ -858,4 +966,5 @@ static const struct db_engine engine = {
 	.get_int = pg_get_int,
 	.get_text = pg_get_text,
 	.get_blob = pg_get_blob,
+	.each = pg_each,
 };

@@ -280,7 +280,8 @@ static void lite_done(struct query *q)
 	if (!q->s)
 		return;
 	sqlite3_reset(q->s);
-	sqlite3_clear_bindings(q->s);
+	if (q->bound)
+		sqlite3_clear_bindings(q->s);
 	q->s = NULL;
 }
 
@@ -333,6 +334,19 @@ static struct slice lite_get_blob(struct query *q, int column)
 	return slice_of(p, p ? (size_t)sqlite3_column_bytes(q->s, column) : 0);
 }
 
+static enum status lite_each(struct db *db, const struct db_ask *ask, void *const *items, size_t n, struct error *e)
+{
+	for (size_t i = 0; i < n; i++) {
+		AUTO(lite_done) struct query q = { .db = db };
+		bool row;
+		lite_start(&q, ask->id);
+		ask->bind(&q, items[i]);
+		if (lite_row(&q, &row, e) || ask->take(&q, row, items[i], e))
+			return e->status;
+	}
+	return ST_OK;
+}
+
 static const struct db_engine engine = {
 	.kind = DB_SQLITE,
 	.savepoints = true,
@@ -357,4 +371,5 @@ static const struct db_engine engine = {
 	.get_int = lite_get_int,
 	.get_text = lite_get_text,
 	.get_blob = lite_get_blob,
+	.each = lite_each,
 };

@@ -21,6 +21,7 @@
 	X(exitPipelineMode)                                                                                            \
 	X(pipelineStatus)                                                                                              \
 	X(pipelineSync)                                                                                                \
+	X(sendFlushRequest)                                                                                            \
 	X(sendPrepare)                                                                                                 \
 	X(sendQueryPrepared)                                                                                           \
 	X(sendQueryParams)                                                                                             \

@@ -242,6 +242,93 @@ static void no_open_child_of_an_ended_import(void **state)
 	end_against_renewal(false, rounds_of(100));
 }
 
+/* --- the same things at once --------------------------------------------------------------------------------------- */
+
+enum { LINES = 24, BURSTS = 5 };
+
+struct burst {
+	pthread_mutex_t lock;
+	pthread_cond_t all;
+	int left, failed;
+};
+
+static void burst_note(void *ctx, enum status st, enum outcome o, const struct error *e)
+{
+	struct burst *b = ctx;
+	(void)o;
+	if (st)
+		fprintf(stderr, "# %s\n", e->text);
+	pthread_mutex_lock(&b->lock);
+	b->failed += st != ST_OK;
+	if (--b->left == 0)
+		pthread_cond_signal(&b->all);
+	pthread_mutex_unlock(&b->lock);
+}
+
+static struct change *burst_change(const struct runner *r, int k, int kind)
+{
+	char parent[32], serial[32], token[32];
+	snprintf(token, sizeof token, "b%d-%d", r->round, k);
+	snprintf(serial, sizeof serial, "%d%02d%02d%03d", 1 + r->me, 10 + r->round, kind, k);
+	snprintf(parent, sizeof parent, "%d", 2000 + 7 * k % LINES); /* of ours; or nobody's, of which all make one */
+	if (kind == 0)
+		return change_issue(token, serial);
+	if (kind == 1)
+		return change_renew(NULL, parent, serial);
+	if (kind == 2)
+		snprintf(parent, sizeof parent, "%d%02d", 3000 + 11 * k % LINES, r->round);
+	return kind == 2 ? change_renew(NULL, parent, serial) : change_revoke(NULL, parent);
+}
+
+/* Everything that others do too, in an order of its own, without waiting. */
+static void burst(struct runner *r)
+{
+	struct burst b = { PTHREAD_MUTEX_INITIALIZER, PTHREAD_COND_INITIALIZER, 4 * LINES, 0 };
+	for (int i = 0; i < 4 * LINES; i++) {
+		int at = (i * (2 * r->me + 5) + r->me * 17) % (4 * LINES); /* 5, 7, 11: prime to 96 */
+		struct change *c = burst_change(r, at / 4, at % 4);
+		if (at % 4 == 3) /* who is revoked is of this round alone: the lines are to be renewed on */
+			snprintf(c->serial, sizeof c->serial, "%d%02d", 4000 + at / 4, r->round);
+		store_submit(r->s, c, burst_note, &b);
+	}
+	pthread_mutex_lock(&b.lock);
+	while (b.left)
+		pthread_cond_wait(&b.all, &b.lock);
+	pthread_mutex_unlock(&b.lock);
+	r->refused += (size_t)b.failed;
+}
+
+/* Nodes that are given the same tokens, lines, imported certificates and revocations take them in the same order. */
+static void no_deadlocks(void **state)
+{
+	(void)state;
+	static const int mes[NODES] = { 0, 1, 3 };
+	static const char count[] = "SELECT deadlocks FROM pg_stat_database WHERE datname = current_database()";
+	struct world *w = world_begin(STORE_SQLITE);
+	struct store *nodes[NODES];
+	int64_t before = world_number(w, count);
+	for (int i = 0; i < NODES; i++)
+		nodes[i] = node_open(w, NULL);
+	for (int k = 0; k < LINES; k++) {
+		char serial[32];
+		snprintf(serial, sizeof serial, "%d", 2000 + k);
+		node_apply(nodes[0], change_issue(NULL, serial));
+	}
+	for (int round = 0; round < rounds_of(BURSTS); round++) {
+		struct runner r[NODES];
+		for (int i = 0; i < NODES; i++)
+			r[i] = (struct runner){ .s = nodes[i], .run = burst, .me = mes[i], .round = round };
+		at_once(r, NODES);
+		for (int i = 0; i < NODES; i++)
+			assert_int_equal(r[i].refused, 0);
+	}
+	for (int i = 0; i < NODES; i++)
+		store_close(nodes[i]); /* with which the servers' processes tell what they counted */
+	assert_int_equal(world_number(w, "SELECT count(*) FROM tokens"), rounds_of(BURSTS) * LINES);
+	assert_int_equal(world_number(w, count), before);
+	world_end(w);
+}
+
 /* --- answers that are lost ---------------------------------------------------------------------------------------- */
 
 /* Between a store and the server: forwards, until it is told to lose the answer to a COMMIT, or the COMMIT itself. */
@@ -514,6 +601,7 @@ int main(void)
 		cmocka_unit_test(a_token_gives_one_certificate),
 		cmocka_unit_test(no_open_child_of_an_ended_line),
 		cmocka_unit_test(no_open_child_of_an_ended_import),
+		cmocka_unit_test(no_deadlocks),
 		cmocka_unit_test(lost_answers),
 		cmocka_unit_test(a_database_that_stays_away_is_counted),
 		cmocka_unit_test(a_writer_that_was_forgotten),
