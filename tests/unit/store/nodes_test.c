@@ -356,7 +356,7 @@ static int wire_connect(const char *path)
 static bool pass(int from, int to, char *buf, ssize_t *n)
 {
 	*n = read(from, buf, 65536);
-	return *n > 0 && (to < 0 || write(to, buf, (size_t)*n) == *n);
+	return *n > 0 && (to < 0 || send(to, buf, (size_t)*n, MSG_NOSIGNAL) == *n);
 }
 
 /* True: the pair goes on. */
@@ -382,7 +382,7 @@ static bool wire_step(struct wire *w, int client, int server, bool *losing)
 			return false;
 		*losing = true;
 	}
-	return write(server, buf, (size_t)n) == n;
+	return send(server, buf, (size_t)n, MSG_NOSIGNAL) == n;
 }
 
 enum { PAIRS = 8 };
