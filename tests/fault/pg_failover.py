@@ -135,10 +135,15 @@ class World(Storm):
         """Where only the old primary is there."""
         self.pair.primary.bash("pg_kill")
         client = lab.Client(self.ca, f"late{i}")
-        status, answer = client.sign(client.token())
-        need(status == 503, f"{status} {answer}")
-        need(b"an old primary that takes writes again" in lab.read(self.ca.dir + "/ca.log"), "the log does not say why")
-        self.pair.primary.start()
+
+        def refused_and_told():
+            status, answer = client.sign(client.token())
+            need(status == 503, f"{status} {answer}")
+            return b"an old primary that takes writes again" in lab.read(self.ca.dir + "/ca.log")
+        try:
+            lab.wait_until(refused_and_told)
+        finally:
+            self.pair.primary.start()
         lab.wait_until(lambda: client.sign(client.token())[0] == 201)
 
     def start_between_two(self, node):
