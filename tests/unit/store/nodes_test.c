@@ -336,7 +336,7 @@ struct wire {
 	char dir[128], real[128];
 	int listener;
 	pthread_t thread;
-	volatile bool end;
+	bool end; /* by __atomic */
 	enum lose { LOSE_NOTHING, LOSE_ANSWER, LOSE_COMMIT } lose; /* by __atomic */
 	int lost;
 };
@@ -395,7 +395,7 @@ static void *wire_main(void *ctx)
 		bool losing;
 	} v[PAIRS];
 	size_t n = 0;
-	while (!w->end) {
+	while (!__atomic_load_n(&w->end, __ATOMIC_SEQ_CST)) {
 		struct pollfd p = { w->listener, POLLIN, 0 };
 		if (n < PAIRS && poll(&p, 1, n ? 0 : 10) > 0) {
 			v[n].client = accept(w->listener, NULL, NULL);
@@ -439,7 +439,7 @@ static void wire_begin(struct wire *w, char *source, size_t n)
 
 static void wire_end(struct wire *w)
 {
-	w->end = true;
+	__atomic_store_n(&w->end, true, __ATOMIC_SEQ_CST);
 	pthread_join(w->thread, NULL);
 	close(w->listener);
 }
