@@ -1,4 +1,5 @@
 #include "decide.h"
+#include "authority/urgency.h"
 #include "fail.h"
 
 #include "x509/certwriter.h"
@@ -458,6 +459,9 @@ static void lines(void **state)
 		assert_int_equal(c->at.s, TESTCA_NOW.s);
 		assert_string_equal(c->cert.serial, cert_facts(out.cert)->serial_text);
 		assert_string_equal(c->cert.parent, serial);
+		assert_int_equal(c->urgency, urgency_of_life(cert_facts(parent)->not_before,
+		                                             cert_facts(parent)->not_after, TESTCA_NOW));
+		assert_true(c->urgency != URGENCY_NEW); /* which change_new has set */
 		assert_string_equal(c->cert.line, rows[i].line);
 		assert_int_equal(c->cert.generation, rows[i].generation);
 		assert_string_equal(c->cert.provisioner_id, p ? p->id : "");
