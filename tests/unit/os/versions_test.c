@@ -1,9 +1,12 @@
 #include "os/versions.h"
+#include "fail.h"
 
 #include "os/auto.h"
 #include "os/file.h"
 #include "os/filetx.h"
 #include "scratch.h"
+
+#include <errno.h>
 
 static const struct target_dress plain;
 
@@ -122,6 +125,42 @@ static void files_change_together(void **state)
 	assert_int_equal(bits_of("a/current/crt"), 0644);
 	assert_string_equal(text_of("a/versions/000003/key"), "key 2");
 	assert_int_equal(count("a"), 2); /* no lock, nothing temporary */
+}
+
+/* Whatever fails, current is there, with what belongs together. Returns how many calls of the kind there are. */
+static unsigned fail_each(unsigned kind, const char *dir)
+{
+	make_dir(dir);
+	wrote(dir, "crt 0", "key 0");
+	char crt[32], key[32], was[16] = "0", name[2][64];
+	snprintf(name[CRT], sizeof name[CRT], "%s/current/crt", dir);
+	snprintf(name[KEY], sizeof name[KEY], "%s/current/key", dir);
+	for (unsigned at = 1;; at++) {
+		struct error e = ERROR_INIT;
+		snprintf(crt, sizeof crt, "crt %u", at);
+		snprintf(key, sizeof key, "key %u", at);
+		fail_arm(kind, at, EIO);
+		enum status st = write_pair(dir, crt, key, VERSIONS_KEEP, &e);
+		bool hit = fail_disarm();
+		const char *now = text_of(name[CRT]);
+		assert_non_null(now);
+		if (!strcmp(now, crt))
+			snprintf(was, sizeof was, "%u", at);
+		else
+			assert_int_not_equal(st, ST_OK);
+		assert_string_equal(now + 4, was);
+		assert_string_equal(text_of(name[KEY]) + 4, was);
+		if (!hit)
+			return at - 1;
+	}
+}
+
+static void a_failed_call_leaves_current_whole(void **state)
+{
+	(void)state;
+	assert_true(fail_each(FAIL_RENAME, "failing") > 2);
+	/* No test can cut the power: both files, their folder, that of the versions, and that of the link. */
+	assert_int_equal(fail_each(FAIL_SYNC, "unsynced"), 5);
 }
 
 static void what_was_not_committed_is_gone(void **state)
@@ -341,6 +380,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(files_change_together),
+		cmocka_unit_test(a_failed_call_leaves_current_whole),
 		cmocka_unit_test(what_was_not_committed_is_gone),
 		cmocka_unit_test(old_versions_go),
 		cmocka_unit_test(what_does_not_fit_is_refused),
