@@ -111,6 +111,9 @@ enum status upkeep_check(const struct store_conf *conf, struct wall now, upkeep_
 	audit_rule(&a, SQL_AUDIT_CLOSED, true, LATE_S, "certificates issued from a closed line");
 	audit_rule(&a, SQL_AUDIT_KEY, false, 0, "certificates of a closed line whose key is not blocked");
 	audit_rule(&a, SQL_AUDIT_NEW_KEY, false, 0, "certificates whose key the index does not know");
+	audit_rule(&a, SQL_AUDIT_REVOCATION, true, SERIAL_TEXT - 1, "revocations that no list can name");
+	audit_rule(&a, SQL_AUDIT_CRL_NUMBER, true, INT64_MAX / 2,
+	           "numbers of the next CRL that leave none behind them");
 	const struct upkeep_reader certs = { .cert = audit_cert, .ctx = &a };
 	if (upkeep_read(l.db, &certs, e)) {
 		if (e->status == ST_NOMEM)

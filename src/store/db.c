@@ -153,6 +153,12 @@ const struct sql_text sql_texts[SQL_COUNT] = {
 	[SQL_AUDIT_META] = { "SELECT abs(1 - count(*)) + coalesce(sum(CASE WHEN created > ?1 THEN 1 ELSE 0 END), 0), "
 	                     "'meta'"
 	                     " FROM meta" },
+	/* What no revocation list could name, or count on from. ?1 is a number here. */
+	[SQL_AUDIT_REVOCATION] = { "SELECT count(*), min(serial) FROM revocations WHERE serial GLOB '*[^0-9]*'"
+	                           " OR length(serial) NOT BETWEEN 1 AND ?1 OR reason_code NOT BETWEEN 0 AND 10",
+	                           "SELECT count(*), min(serial) FROM revocations WHERE serial !~ '^[0-9]+$'"
+	                           " OR length(serial) NOT BETWEEN 1 AND ?1 OR reason_code NOT BETWEEN 0 AND 10" },
+	[SQL_AUDIT_CRL_NUMBER] = { "SELECT count(*), min(next) FROM crl_number WHERE next NOT BETWEEN 0 AND ?1" },
 
 	/* In pages, behind ?1: a long read would keep SQLite's log from being emptied. */
 	[SQL_DUMP_CERTS] = { "SELECT c.id, c.serial, c.der, c.subject, c.sans, c.provisioner_id, c.provisioner_name,"

@@ -317,6 +317,12 @@ teardown() {
 	broken "UPDATE lines SET closed_at = 1" "certificates issued from a closed line"
 	broken "UPDATE lines SET closed_at = 99999999999" "certificates of a closed line whose key is not blocked"
 	broken "DELETE FROM meta" "rows too many or too few"
+	local row="INSERT INTO revocations (serial, reason_code, reason, provisioner, mtls, revoked_at) VALUES"
+	broken "$row ('12x', 0, '', '', 0, 0)" "1 revocations that no list can name, the first is 12x"
+	broken "$row ('', 0, '', '', 0, 0)" "1 revocations that no list can name"
+	broken "$row ('12', 11, '', '', 0, 0)" "1 revocations that no list can name, the first is 12"
+	broken "UPDATE crl_number SET next = 9223372036854775807" "1 numbers of the next CRL"
+	sql "$row ('12', 10, '', '', 0, 0)"
 	run -0 db check
 }
 
@@ -340,6 +346,9 @@ teardown() {
 	pg_sql "UPDATE certs SET generation = 7 WHERE generation = 1"
 	run -1 db check
 	[[ "$output" = *"1 certificates whose line or generation is not their parent's"* ]]
+	pg_sql "UPDATE revocations SET serial = '-' || serial"
+	run -1 db check
+	[[ "$output" = *"1 revocations that no list can name, the first is -"* ]]
 	for command in "backup x.db" "restore x.db"; do
 		run -1 db $command
 		[[ "$output" = *"pg_dump"* ]]
