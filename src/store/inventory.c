@@ -178,7 +178,9 @@ struct scan {
 	struct db *db;
 	const struct inventory_filter *f;
 	int64_t line; /* 0: all */
-	size_t max, looked;
+	size_t max;   /* of the page */
+	size_t until; /* so many rows are in it, judged or not, when it is time to judge */
+	size_t looked, judged;
 	struct inventory_page page;
 	int64_t *lines; /* of page.v */
 };
@@ -191,7 +193,7 @@ static void scan_done(struct scan *s)
 
 static bool is_full(const struct scan *s)
 {
-	return s->page.n == s->max || s->looked == INVENTORY_LOOK;
+	return s->page.n == s->until || s->looked == INVENTORY_LOOK;
 }
 
 /* One statement's rows, until there are no more or the page is full. */
@@ -235,12 +237,12 @@ static enum status take_page(struct scan *s, struct inventory_cursor from, struc
 	return ST_OK;
 }
 
-/* What the other tables say decides about the rest; the rows that go close up. */
-static enum status judge_page(struct scan *s, struct error *e)
+/* What the other tables say decides about those from `kept` on; the rows that go close up. */
+static enum status judge_rows(struct scan *s, size_t kept, struct error *e)
 {
 	struct inventory_page *p = &s->page;
-	size_t kept = 0;
-	for (size_t i = 0; i < p->n; i++) {
+	s->judged += p->n - kept;
+	for (size_t i = kept; i < p->n; i++) {
 		struct inventory_cert *c = &p->v[i];
 		if (find_state(s->db, s->lines[i], s->f->now, c, e))
 			return e->status;
@@ -253,6 +255,36 @@ static enum status judge_page(struct scan *s, struct error *e)
 			cert_done(&moved);
 	}
 	p->n = kept;
+	return ST_OK;
+}
+
+/* What is too much comes again with the next page. */
+static void cut_page(struct scan *s)
+{
+	struct inventory_page *p = &s->page;
+	if (p->n <= s->max)
+		return;
+	while (p->n > s->max)
+		cert_done(&p->v[--p->n]);
+	p->next = p->v[p->n - 1].at;
+	p->more = true;
+}
+
+/* Most rows may go when they are judged: then more are taken each time, so that who asks for one certificate does not
+ * ask once for each that is none. */
+static enum status fill_page(struct scan *s, struct inventory_cursor from, struct error *e)
+{
+	struct inventory_page *p = &s->page;
+	for (size_t some = s->max;; some *= 2) {
+		size_t kept = p->n, most = INVENTORY_ROWS - s->judged;
+		s->until = kept + (some < most ? some : most);
+		if (take_page(s, from, e) || judge_rows(s, kept, e))
+			return e->status;
+		if (p->n >= s->max || !p->more || s->looked == INVENTORY_LOOK || s->judged == INVENTORY_ROWS)
+			break;
+		from = p->next;
+	}
+	cut_page(s);
 	return ST_OK;
 }
 
@@ -275,13 +307,13 @@ static enum status find_line(struct scan *s, bool *ret_none, struct error *e)
 static enum status read_page(struct scan *s, struct inventory_cursor from, struct error *e)
 {
 	bool none = false;
-	s->page.v = calloc(s->max, sizeof *s->page.v);
-	s->lines = calloc(s->max, sizeof *s->lines);
+	s->page.v = calloc(INVENTORY_ROWS, sizeof *s->page.v);
+	s->lines = calloc(INVENTORY_ROWS, sizeof *s->lines);
 	if (!s->page.v || !s->lines)
 		return error_nomem(e);
 	if (find_line(s, &none, e) || none)
 		return none ? ST_OK : e->status;
-	return take_page(s, from, e) || judge_page(s, e) ? e->status : ST_OK;
+	return fill_page(s, from, e);
 }
 
 /* One transaction for the page, that its rows and what is said of them belong together, and since thousands of them would

@@ -56,7 +56,7 @@ struct inventory_cert {
 
 enum {
 	INVENTORY_LOOK = 4000, /* rows that one page looks at */
-	INVENTORY_ROWS = 500,  /* and gives, at most */
+	INVENTORY_ROWS = 500,  /* and looks up in full, or gives, at most */
 };
 struct inventory_page {
 	struct inventory_cert *v;

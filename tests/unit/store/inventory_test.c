@@ -339,6 +339,51 @@ static void many_that_end_at_once(void **state)
 	world_end(w);
 }
 
+/* Who asks for one goes on behind hundreds that are not asked for, and not behind each. */
+static void few_of_many(void **state)
+{
+	(void)state;
+	enum { MANY = 3000, BAD = 1200 };
+	struct world *w = world_begin(STORE_SQLITE);
+	world_open(w);
+	world_exec(
+		w,
+		"WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 3000)"
+		" INSERT INTO lines (id, serial) SELECT i, i FROM n;"
+		"INSERT INTO certs (serial, subject, sans, provisioner_id, provisioner_name, provisioner_type, key_fp,"
+		" new_key, not_before, not_after, granted_s, parent, line, generation, created, der)"
+		" SELECT serial, 'host' || id, '', '', '', 0, x'00', 1, 0, 1800003600 + id / 2, 0, NULL, id, 0, 0, "
+	        "x'00'"
+		" FROM lines ORDER BY id;"
+		"INSERT INTO revocations (serial, reason_code, reason, provisioner, mtls, revoked_at)"
+		" SELECT serial, 0, '', '', 0, 0 FROM lines WHERE id <= 1200 OR id % 3 = 0");
+	struct inventory_filter f = everything();
+	f.skip = INVENTORY_REVOKED;
+	for (size_t max = 1; max <= INVENTORY_ROWS; max = max * 7 + 1) {
+		struct inventory_cursor at = INVENTORY_START;
+		int64_t next = BAD + 1;
+		size_t pages = 0, full = 0, rows = 0;
+		for (bool more = true; more; pages++) {
+			AUTO(inventory_page_done) struct inventory_page p = { 0 };
+			struct error e = ERROR_INIT;
+			assert_int_equal(store_inventory(w->store, &f, at, max, &p, &e), ST_OK);
+			assert_true(p.n <= max);
+			for (size_t i = 0; i < p.n; i++, next++) { /* each once, in order */
+				next += next % 3 == 0;
+				assert_int_equal(p.v[i].at.id, next);
+			}
+			rows += p.n;
+			full += p.n == max;
+			more = p.more;
+			at = p.next;
+		}
+		assert_int_equal(rows, (MANY - BAD) * 2 / 3);
+		if (max < 100)
+			assert_in_range(pages, full, full + BAD / INVENTORY_ROWS + 2);
+	}
+	world_end(w);
+}
+
 static void a_store_in_memory(void **state)
 {
 	(void)state;
@@ -355,10 +400,10 @@ static void a_store_in_memory(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(patterns),          cmocka_unit_test(a_pattern_made_to_cost),
-		cmocka_unit_test(filters),           cmocka_unit_test(what_is_told),
-		cmocka_unit_test(when_it_is_due),    cmocka_unit_test(many_that_end_at_once),
-		cmocka_unit_test(a_store_in_memory),
+		cmocka_unit_test(patterns),       cmocka_unit_test(a_pattern_made_to_cost),
+		cmocka_unit_test(filters),        cmocka_unit_test(what_is_told),
+		cmocka_unit_test(when_it_is_due), cmocka_unit_test(many_that_end_at_once),
+		cmocka_unit_test(few_of_many),    cmocka_unit_test(a_store_in_memory),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
