@@ -397,6 +397,8 @@ static void *honest_main(void *arg)
 	while (now_us() / 1000 < end_ms) {
 		int64_t begun_us = now_us();
 		int status = renew(h->ctx);
+		for (int again = 0; !status && again < 2; again++) /* its place went to another: it comes back, as step does */
+			status = renew(h->ctx);
 		h->ok += status == 201;
 		h->later += status == 429 || status == 503;
 		h->bad += status != 201 && status != 429 && status != 503;
